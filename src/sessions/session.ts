@@ -1,0 +1,120 @@
+// The life of a session: what it is, when it ends, and whether a use of it is paced by us or by its client.
+// Times are handed in; where sessions are kept, and who asks, is not known here.
+
+import type { Place } from './pace.js';
+import type { SessionSettings } from './settings.js';
+import type { TunnelUses } from './tunnel-use.js';
+
+/** Who keeps the distance between uses: the gateway by holding them, or the client by booking slots. */
+export type Pacing = 'gateway' | 'client';
+
+/** Which session a use asks for: a new one, one by its ID, or get-or-create by name. */
+export type SessionRef =
+  | { readonly kind: 'create' }
+  | { readonly kind: 'id'; readonly id: string }
+  | { readonly kind: 'name'; readonly name: string };
+
+/** What a new session is given, besides its ID and its pin. */
+export interface SessionTraits {
+  readonly name?: string | undefined;
+  /** ISO 3166 code, lower case, the session was asked to leave from. */
+  readonly country?: string | undefined;
+  readonly pacing?: Pacing | undefined;
+  /** Whether answers are judged by the ban rules. @default true */
+  readonly bancheck?: boolean | undefined;
+}
+
+/** A start that a client booked for its session. */
+export interface Slot {
+  readonly id: string;
+  readonly paceKey: string;
+  readonly place: Place;
+}
+
+/** A session as a store keeps it. */
+export interface Session {
+  readonly id: string;
+  /** Names the API key it belongs to; never the key itself. */
+  readonly owner: string;
+  readonly upstreamId: string;
+  readonly outgoingIp: string;
+  readonly traits: SessionTraits;
+  readonly createdAtMs: number;
+  /** Start of the last use, or the creation. */
+  lastUsedAtMs: number;
+  uses: number;
+  unbookedUses: number;
+  bytesIn: number;
+  bytesOut: number;
+  /** Uses held or running; a session with any does not end. */
+  openUses: number;
+  /** The clock of the last use, so that "when may I go on" can be answered. */
+  lastPaceKey: string | undefined;
+  /** Booked slots that have not started or still cover requests; undefined where none was ever booked. */
+  slots: Slot[] | undefined;
+  tunnelUses: TunnelUses | undefined;
+}
+
+/** How long a started slot covers the requests of its session, in milliseconds. */
+export const SLOT_COVERS_MS = 120_000;
+
+/** Makes a session that was not used yet. */
+export function createSession(
+  given: Pick<Session, 'id' | 'owner' | 'upstreamId' | 'outgoingIp' | 'traits'>,
+  nowMs: number,
+): Session {
+  return {
+    ...given,
+    createdAtMs: nowMs,
+    lastUsedAtMs: nowMs,
+    uses: 0,
+    unbookedUses: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    openUses: 0,
+    lastPaceKey: undefined,
+    slots: undefined,
+    tunnelUses: undefined,
+  };
+}
+
+/**
+ * When a session ends if nothing more happens, epoch milliseconds: `ttlMs` after its last use, a booked slot
+ * counting as one; never while a use is held or running.
+ *
+ * @see https://docs.zyte.com/smart-proxy-manager/sessions.html "Session Limits"
+ */
+export function expiresAtMs(session: Session, { ttlMs }: Pick<SessionSettings, 'ttlMs'>): number {
+  if (session.openUses > 0) return Infinity;
+  const slotsMs = (session.slots ?? []).map(({ place }) => place.startsAtMs);
+  return Math.max(session.lastUsedAtMs, ...slotsMs) + ttlMs;
+}
+
+/** Keeps a session alive until `settleRequest`, for a request that is held or running. */
+export function openRequest(session: Session, paceKey: string): void {
+  session.openUses += 1;
+  session.lastPaceKey = paceKey;
+}
+
+/** Ends a request. One that was sent at `sentAtMs` is the last use if none came later; undefined: never sent. */
+export function settleRequest(session: Session, sentAtMs: number | undefined): void {
+  session.openUses -= 1;
+  if (sentAtMs !== undefined) session.lastUsedAtMs = Math.max(session.lastUsedAtMs, sentAtMs);
+}
+
+/** Whether a slot of this session started within the last two minutes and so covers a request made now. */
+export function isCoveredBySlot(session: Session, nowMs: number): boolean {
+  return (session.slots ?? []).some(({ place }) => place.startsAtMs <= nowMs && coversAt(place, nowMs));
+}
+
+/** Forgets slots that cover nothing any more; the latest of them was the session's last use. */
+export function dropSpentSlots(session: Session, nowMs: number): void {
+  const spent = (session.slots ?? []).filter(({ place }) => !coversAt(place, nowMs));
+  if (spent.length === 0) return;
+  session.lastUsedAtMs = Math.max(session.lastUsedAtMs, ...spent.map(({ place }) => place.startsAtMs));
+  session.slots = session.slots?.filter(({ place }) => coversAt(place, nowMs));
+}
+
+function coversAt(place: Place, nowMs: number): boolean {
+  return nowMs - place.startsAtMs <= SLOT_COVERS_MS;
+}

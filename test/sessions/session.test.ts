@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest';
+import {
+  createSession,
+  dropSpentSlots,
+  expiresAtMs,
+  isCoveredBySlot,
+  openRequest,
+  type Session,
+  settleRequest,
+  type Slot,
+} from '../../src/sessions/session.js';
+
+const MINUTE = 60_000;
+const life = { ttlMs: 30 * MINUTE };
+
+function session(): Session {
+  return createSession({ id: '1', owner: 'o', upstreamId: 'u', outgoingIp: '127.0.0.2', traits: {} }, 0);
+}
+
+function slot(startsAtMs: number): Slot {
+  return { id: String(startsAtMs), paceKey: 'k', place: { startsAtMs, delayMs: 1, sharers: 1 } };
+}
+
+describe('a session ends', () => {
+  test('30 minutes after its creation if it is never used', () => {
+    expect(expiresAtMs(session(), life)).toBe(30 * MINUTE);
+  });
+
+  test('never while a use is held or running', () => {
+    const used = session();
+    openRequest(used, 'k');
+    expect(expiresAtMs(used, life)).toBe(Infinity);
+  });
+
+  test('30 minutes after the start of its last use, whenever that is settled', () => {
+    const used = session();
+    openRequest(used, 'k');
+    openRequest(used, 'k');
+    settleRequest(used, 5 * MINUTE);
+    expect(expiresAtMs(used, life)).toBe(Infinity);
+    settleRequest(used, 2 * MINUTE);
+    expect(expiresAtMs(used, life)).toBe(35 * MINUTE);
+  });
+
+  test('no later for a request that was given up before its start', () => {
+    const used = session();
+    openRequest(used, 'k');
+    settleRequest(used, undefined);
+    expect(expiresAtMs(used, life)).toBe(30 * MINUTE);
+  });
+
+  test('30 minutes after the latest slot it has booked', () => {
+    const used = session();
+    used.slots = [slot(15 * MINUTE), slot(10 * MINUTE)];
+    expect(expiresAtMs(used, life)).toBe(45 * MINUTE);
+  });
+});
+
+describe('a slot covers requests', () => {
+  for (const [name, atMs, covers] of [
+    ['not before its start', 9 * MINUTE, false],
+    ['from its start', 10 * MINUTE, true],
+    ['for two minutes', 12 * MINUTE, true],
+    ['and no longer', 12 * MINUTE + 1, false],
+  ] as const) {
+    test(name, () => {
+      const paced = session();
+      paced.slots = [slot(10 * MINUTE)];
+      expect(isCoveredBySlot(paced, atMs)).toBe(covers);
+    });
+  }
+
+  test('and none does where none was booked', () => expect(isCoveredBySlot(session(), 0)).toBe(false));
+});
+
+describe('slots that cover nothing any more', () => {
+  test('are forgotten, and the latest of them was the last use', () => {
+    const paced = session();
+    paced.slots = [slot(1 * MINUTE), slot(2 * MINUTE), slot(8 * MINUTE)];
+    dropSpentSlots(paced, 9 * MINUTE);
+    expect(paced.slots.map(({ id }) => id)).toEqual([String(8 * MINUTE)]);
+    expect(paced.lastUsedAtMs).toBe(2 * MINUTE);
+  });
+
+  test('are not there in a session that never booked one', () => {
+    const plain = session();
+    dropSpentSlots(plain, MINUTE);
+    expect(plain.slots).toBeUndefined();
+  });
+});
