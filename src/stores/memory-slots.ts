@@ -1,0 +1,43 @@
+// Slots of a memory store: starts that a client books for its session and keeps by itself. Booking is the use.
+
+import { dropSpentSlots } from '../sessions/session.js';
+import type { MemoryState } from './memory-state.js';
+import type { Booked, BookRequest, Refused } from './session-store.js';
+import { refuse } from './views.js';
+
+/** Slots a session may have at a time; more is a client that lost count. */
+export const MAX_SLOTS = 1000;
+
+/** Books the next start of a session. @param serial makes the slot's name unlike any other */
+export function bookSlot(state: MemoryState, request: BookRequest, nowMs: number, serial: number): Booked | Refused {
+  const { owner, sessionId, target, upstreams } = request;
+  const session = state.sessions.find(owner, sessionId, nowMs);
+  if (session === undefined || !upstreams.some(({ id }) => id === session.upstreamId)) return refuse('bad_session_id');
+  dropSpentSlots(session, nowMs);
+  const slots = (session.slots ??= []);
+  if (slots.length >= MAX_SLOTS) return refuse('serverbusy');
+  const coolMs = state.cooldowns.leftMs(owner, session.outgoingIp, target.site, nowMs);
+  if (coolMs > 0) return refuse('banned', { retryAfterMs: coolMs });
+  const booking = state.book(session.outgoingIp, target, nowMs);
+  if ('ok' in booking) return booking;
+  const id = `${session.id}-${serial}`;
+  slots.push({ id, paceKey: booking.paceKey, place: booking.place });
+  session.uses += 1;
+  session.lastPaceKey = booking.paceKey;
+  session.lastUsedAtMs = nowMs;
+  state.sessions.reorder(session);
+  const nextUseInMs = state.paces.freeAtMs(booking.paceKey) - nowMs;
+  return { ok: true, ticket: id, startsInMs: booking.waitMs, nextUseInMs, outgoingIp: session.outgoingIp };
+}
+
+/** Gives back a slot that has not started. @returns false where it has, or is unknown */
+export function cancelSlot(state: MemoryState, ticket: string, nowMs: number): boolean {
+  const session = state.sessions.findById(ticket.slice(0, ticket.indexOf('-')), nowMs);
+  const slot = session?.slots?.find(({ id }) => id === ticket);
+  if (session === undefined || slot === undefined || slot.place.startsAtMs <= nowMs) return false;
+  session.slots = session.slots?.filter((other) => other !== slot);
+  session.uses -= 1;
+  state.giveBack(slot.paceKey, slot.place, nowMs);
+  state.sessions.reorder(session);
+  return true;
+}

@@ -1,0 +1,119 @@
+// What the operations of a memory store work on: its sessions, clocks and cool-downs, and the moves that several of
+// them make. Every move takes the time it happens at; only the store itself reads a clock.
+
+import { EventEmitter } from 'node:events';
+import { type Candidate, choosePin, type chooseRotating } from '../sessions/choice.js';
+import { bookPlace, cancelPlace, type Place } from '../sessions/pace.js';
+import { delayOf, paceKeyOf, type TargetName } from '../sessions/pace-key.js';
+import type { SessionTraits } from '../sessions/session.js';
+import type { RuleSettings } from '../sessions/settings.js';
+import { Cooldowns } from './cooldowns.js';
+import { type KeptSession, MemorySessions } from './memory-sessions.js';
+import { Paces } from './paces.js';
+import type { Refused, SessionView, StoreEvent, UpstreamChoice } from './session-store.js';
+import { refuse, viewOf } from './views.js';
+
+/** A place on a clock, and what the client may be told of it. */
+export interface Booking {
+  readonly paceKey: string;
+  readonly place: Place;
+  readonly waitMs: number;
+  readonly nextRequestInMs: number | undefined;
+}
+
+/** Who wants to go where; without a target, a session is only to be pinned. */
+export interface ChoiceRequest {
+  readonly owner: string;
+  readonly upstreams: readonly UpstreamChoice[];
+  readonly target: TargetName | undefined;
+}
+
+/** The state of a memory store. */
+export class MemoryState {
+  readonly settings: RuleSettings;
+  readonly sessions: MemorySessions;
+  readonly paces = new Paces();
+  readonly cooldowns: Cooldowns;
+  readonly events = new EventEmitter<{ event: [StoreEvent] }>();
+  /** When each upstream was chosen last, as a rising number; bounded by the upstreams ever configured. */
+  readonly #lastChosen = new Map<string, number>();
+  #choices = 0;
+
+  constructor(settings: RuleSettings, newId: () => string) {
+    this.settings = settings;
+    this.cooldowns = new Cooldowns(settings.bans.cooldownMs);
+    this.events.setMaxListeners(0);
+    const onExpired = (session: KeptSession): void => this.tellEnded(session, 'expired');
+    this.sessions = new MemorySessions({ settings: settings.sessions, newId, onExpired });
+  }
+
+  paceKey(outgoingIp: string, site: string): string {
+    return paceKeyOf(outgoingIp, site, this.settings.delays.scope);
+  }
+
+  /** Books the next place for a target on the clock of an outgoing IP. */
+  book(outgoingIp: string, target: TargetName, nowMs: number): Booking | Refused {
+    const paceKey = this.paceKey(outgoingIp, target.site);
+    const delayMs = this.delayMs(target);
+    const { delays } = this.settings;
+    const answer = this.paces.change(paceKey, nowMs, (pace) => bookPlace(pace, { nowMs, delayMs }, delays));
+    const { place, waitMs, nextRequestInMs } = answer;
+    if (place === undefined) return refuse('serverbusy', { retryAfterMs: waitMs, nextRequestInMs });
+    return { paceKey, place, waitMs, nextRequestInMs };
+  }
+
+  /** Gives up a place, and tells those behind it that they moved up. */
+  giveBack(paceKey: string, place: Place, nowMs: number): void {
+    const moved = this.paces.change(paceKey, nowMs, (pace) => cancelPlace(pace, place, nowMs));
+    if (moved) this.events.emit('event', { type: 'moved', paceKey });
+  }
+
+  delayMs(target: TargetName): number {
+    return delayOf(target.host, this.settings.delays);
+  }
+
+  /** Makes a session and pins it, unless its owner has too many or no upstream will do. Nobody is told yet. */
+  createSession(request: ChoiceRequest & { readonly traits: SessionTraits }, nowMs: number): KeptSession | Refused {
+    if (this.sessions.isFull(request.owner, nowMs)) return refuse('user_session_limit');
+    const upstream = this.choose(request, choosePin, nowMs);
+    if ('ok' in upstream) return upstream;
+    const { owner, traits } = request;
+    return this.sessions.add({ owner, traits, upstreamId: upstream.id, outgoingIp: upstream.outgoingIp }, nowMs);
+  }
+
+  /** Chooses among the upstreams whose outgoing IP is not kept from the target after a ban. */
+  choose(request: ChoiceRequest, rule: typeof choosePin | typeof chooseRotating, nowMs: number): Candidate | Refused {
+    const { owner, upstreams, target } = request;
+    if (upstreams.length === 0) return refuse('noslaves');
+    const coolMs = ({ outgoingIp }: UpstreamChoice): number =>
+      target === undefined ? 0 : this.cooldowns.leftMs(owner, outgoingIp, target.site, nowMs);
+    const candidates = upstreams.filter((upstream) => coolMs(upstream) === 0);
+    const chosen = rule(
+      candidates.map(({ id, outgoingIp }) => ({
+        id,
+        outgoingIp,
+        sessions: this.sessions.pinnedTo(outgoingIp),
+        freeAtMs: this.paces.freeAtMs(this.paceKey(outgoingIp, target?.site ?? '')),
+        lastChosen: this.#lastChosen.get(id) ?? 0,
+      })),
+      nowMs,
+    );
+    if (chosen === undefined) return refuse('banned', { retryAfterMs: Math.min(...upstreams.map(coolMs)) });
+    this.#choices += 1;
+    this.#lastChosen.set(chosen.id, this.#choices);
+    return chosen;
+  }
+
+  view(session: KeptSession, nowMs: number): SessionView {
+    const paceKey = session.lastPaceKey ?? this.paceKey(session.outgoingIp, '');
+    return viewOf(session, { nowMs, freeAtMs: this.paces.freeAtMs(paceKey), settings: this.settings.sessions });
+  }
+
+  tellCreated({ owner, id, outgoingIp }: KeptSession): void {
+    this.events.emit('event', { type: 'session.created', owner, sessionId: id, outgoingIp });
+  }
+
+  tellEnded({ owner, id }: KeptSession, reason: 'deleted' | 'expired' | 'unused'): void {
+    this.events.emit('event', { type: 'session.ended', owner, sessionId: id, reason });
+  }
+}

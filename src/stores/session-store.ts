@@ -1,0 +1,177 @@
+// The port behind which sessions live. A use is acquired in one atomic step; what the caller gets is a ticket and a
+// start time, and the caller waits. No operation takes a time: a store is created with its clock.
+
+import type { SessionRef, SessionTraits } from '../sessions/session.js';
+import type { TargetName } from '../sessions/pace-key.js';
+
+/** A usable upstream. Health, countries and pins are settled before: a store chooses among these. */
+export interface UpstreamChoice {
+  readonly id: string;
+  /** The address targets see. Upstreams that share one share its clock. */
+  readonly outgoingIp: string;
+}
+
+/** What is asked of `acquire`. */
+export interface AcquireRequest {
+  /** Names the API key; never the key itself. */
+  readonly owner: string;
+  /** Undefined: a request without a session, which takes the upstream that is free first. */
+  readonly session: SessionRef | undefined;
+  /** Given to a session that this use creates. */
+  readonly traits: SessionTraits;
+  readonly target: TargetName;
+  /** `host:port` of a blind CONNECT, whose second one may belong to the use of the first. */
+  readonly tunnel: string | undefined;
+  readonly upstreams: readonly UpstreamChoice[];
+}
+
+/** A booked use. Settle it with `release`, or give it back with `cancel` before its start. */
+export interface Acquired {
+  readonly ok: true;
+  readonly ticket: string;
+  /** Names the clock the use is on; `moved` events speak of it. */
+  readonly paceKey: string;
+  /** Epoch milliseconds; may become earlier (`moved`), never later. */
+  readonly startsAtMs: number;
+  /** The calculated delay, in milliseconds. */
+  readonly waitMs: number;
+  /** The gap kept behind this use, in milliseconds; 0 where it shares or needs no place on the clock. */
+  readonly delayMs: number;
+  /** The calculated delay where the client is to be told it. */
+  readonly nextRequestInMs: number | undefined;
+  readonly upstreamId: string;
+  readonly outgoingIp: string;
+  readonly session: { readonly id: string; readonly created: boolean } | undefined;
+}
+
+/** Why a store said no; the words are the protocol's own. */
+export type RefusalCode = 'bad_session_id' | 'user_session_limit' | 'noslaves' | 'serverbusy' | 'banned';
+
+/** A use, slot or session that was not granted; nothing was booked or created. */
+export interface Refused {
+  readonly ok: false;
+  readonly code: RefusalCode;
+  /** When to try again, in milliseconds from now, where that is known. */
+  readonly retryAfterMs: number | undefined;
+  readonly nextRequestInMs: number | undefined;
+}
+
+/** How a use ended. `failed`: nothing came back, so a session that was made for this use is not kept. */
+export interface UseOutcome {
+  readonly result: 'answered' | 'failed';
+  /** Bytes from the client to the target, and from the target to the client. */
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+}
+
+/** A session as it is shown. Times are epoch milliseconds. */
+export interface SessionView {
+  readonly id: string;
+  readonly upstreamId: string;
+  readonly outgoingIp: string;
+  readonly traits: SessionTraits;
+  readonly createdAtMs: number;
+  readonly lastUsedAtMs: number;
+  readonly expiresAtMs: number;
+  readonly uses: number;
+  readonly unbookedUses: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Wait of the next use on the clock it used last, in milliseconds. */
+  readonly nextUseInMs: number;
+}
+
+/** What is asked of `create`. A name that lives is answered with its session. */
+export interface CreateRequest {
+  readonly owner: string;
+  readonly traits: SessionTraits;
+  readonly upstreams: readonly UpstreamChoice[];
+}
+
+/** What `create` made, or found by name. */
+export interface Created {
+  readonly ok: true;
+  readonly created: boolean;
+  readonly session: SessionView;
+}
+
+/** What is asked of `list`; `after` is that of the page before. */
+export interface ListRequest {
+  readonly owner: string;
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+/** What is asked of `book`. */
+export interface BookRequest {
+  readonly owner: string;
+  readonly sessionId: string;
+  readonly target: TargetName;
+  readonly upstreams: readonly UpstreamChoice[];
+}
+
+/** A slot: `ticket` gives it back through `cancel` while it has not started. */
+export interface Booked {
+  readonly ok: true;
+  readonly ticket: string;
+  readonly startsInMs: number;
+  /** Wait of the use after this one, in milliseconds. */
+  readonly nextUseInMs: number;
+  readonly outgoingIp: string;
+}
+
+/** What a crawler saw at a target. */
+export interface Verdict {
+  readonly owner: string;
+  readonly sessionId: string;
+  readonly site: string;
+  readonly verdict: 'good' | 'banned';
+}
+
+/** What a store tells unasked. Missing a `moved` is safe: the use then starts at its old, later time. */
+export type StoreEvent =
+  | { readonly type: 'moved'; readonly paceKey: string }
+  | {
+      readonly type: 'session.created';
+      readonly owner: string;
+      readonly sessionId: string;
+      readonly outgoingIp: string;
+    }
+  | {
+      readonly type: 'session.ended';
+      readonly owner: string;
+      readonly sessionId: string;
+      /** `unused`: the request that made it got no answer. */
+      readonly reason: 'deleted' | 'expired' | 'unused';
+    };
+
+/** Where sessions live. `create` and `book` resolve when what they promise would survive in that store. */
+export interface SessionStore {
+  /** Looks up or creates the session, renews it, chooses the upstream and books the start, in one atomic step. */
+  acquire(request: AcquireRequest): Promise<Acquired | Refused>;
+  /** The start of a ticket as it stands now, epoch milliseconds; undefined for a ticket that has ended. */
+  startsAtMs(ticket: string): Promise<number | undefined>;
+  /** Settles a use that has started. A ticket is settled once; later calls change nothing. */
+  release(ticket: string, outcome: UseOutcome): Promise<void>;
+  /** Gives back a use or slot; followers move up. @returns false where it had started, which settles it as a use, or ended */
+  cancel(ticket: string): Promise<boolean>;
+  /** Books the next use of a session whose client paces itself. */
+  book(request: BookRequest): Promise<Booked | Refused>;
+  /** Notes what a crawler saw; `banned` cools that outgoing IP for that site. @returns false for an unknown session */
+  reportVerdict(verdict: Verdict): Promise<boolean>;
+  create(request: CreateRequest): Promise<Created | Refused>;
+  get(owner: string, id: string): Promise<SessionView | undefined>;
+  /** Ends a session. @returns false where there was none */
+  remove(owner: string, id: string): Promise<boolean>;
+  /** A page of the owner's sessions in order of creation. @returns `after` where more follow */
+  list(request: ListRequest): Promise<SessionPage>;
+  /** @returns a function that ends the subscription */
+  subscribe(listener: (event: StoreEvent) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** A page of sessions; `after` continues it. */
+export interface SessionPage {
+  readonly sessions: readonly SessionView[];
+  readonly after: string | undefined;
+}
