@@ -1,0 +1,62 @@
+// The shapes of the JSON API under `/api`. Times are ISO 8601, waits are milliseconds, absent is `null`.
+
+import type { Pacing } from '../sessions/session.js';
+
+/** A session as the API shows it. */
+export interface SessionResource {
+  readonly id: string;
+  readonly name: string | null;
+  /** The upstream it is pinned to, by name. */
+  readonly upstream: string;
+  /** The address targets see. */
+  readonly outgoingIp: string;
+  readonly country: string | null;
+  readonly createdAt: string;
+  readonly lastUsedAt: string;
+  /** When it ends unless it is used; `null` while a use is held or running. */
+  readonly expiresAt: string | null;
+  readonly uses: number;
+  readonly unbookedUses: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly state: 'active';
+  readonly nextUseInMs: number;
+}
+
+/** Body of `POST /api/sessions`; every member is optional. */
+export interface CreateSessionBody {
+  readonly name?: string | undefined;
+  readonly country?: string | undefined;
+  readonly pacing?: Pacing | undefined;
+  readonly bancheck?: boolean | undefined;
+  /** Name of the upstream to leave through. */
+  readonly pin?: string | undefined;
+}
+
+/** Answer of `GET /api/sessions`; `after` continues the list, `null` ends it. */
+export interface SessionList {
+  readonly sessions: readonly SessionResource[];
+  readonly after: string | null;
+}
+
+/** Body of every error of the API. */
+export interface ApiErrorBody {
+  readonly error: string;
+  readonly message: string;
+}
+
+/** An upstream as the API shows it: without its credentials. */
+export interface UpstreamResource {
+  readonly name: string;
+  /** The address targets see where it is known, else the upstream's own name. */
+  readonly outgoingIp: string;
+  readonly country: string | null;
+  /** Sessions of this API key that are pinned to it. */
+  readonly sessions: number;
+}
+
+/** Answer of `GET /api/upstreams`: the ways out, and the delays that a client must reckon with. */
+export interface UpstreamList {
+  readonly upstreams: readonly UpstreamResource[];
+  readonly delays: { readonly defaultMs: number; readonly scope: 'ip' | 'ip+domain'; readonly maxHoldMs: number };
+}
