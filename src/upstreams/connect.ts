@@ -1,0 +1,70 @@
+// Opens TCP connections, in time or not at all. Where they lead and what is spoken on them is the caller's.
+
+import net from 'node:net';
+import type { Socket, TcpNetConnectOpts } from 'node:net';
+
+import { GatewayError } from '../sessions/errors.js';
+import { abortError, toGatewayError } from './dial-errors.js';
+
+/** How long something may take, and what it is called when it takes longer. */
+export interface Deadline {
+  readonly timeoutMs: number;
+  /** Gives it up sooner. */
+  readonly signal: AbortSignal;
+  /** The attempt, as the beginning of a sentence: `Connecting to example.com:80`. */
+  readonly what: string;
+}
+
+/**
+ * Runs one attempt with a signal that fires when time is up or the caller gives up; its reason is the GatewayError to
+ * fail with. Whatever the attempt throws leaves as a GatewayError.
+ */
+export async function withDeadline<T>(deadline: Deadline, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { signal, timeoutMs, what } = deadline;
+  const controller = new AbortController();
+  const giveUp = () => controller.abort(abortError(signal, what));
+  const expire = () => controller.abort(new GatewayError('timeout', `${what} took longer than ${timeoutMs} ms`));
+  if (signal.aborted) giveUp();
+  signal.addEventListener('abort', giveUp, { once: true });
+  const timer = setTimeout(expire, timeoutMs);
+  try {
+    controller.signal.throwIfAborted();
+    return await run(controller.signal);
+  } catch (error) {
+    throw toGatewayError(error, what);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
+  }
+}
+
+/**
+ * Opens a TCP connection that may be half-closed.
+ *
+ * @param signal destroys it while it is being opened; rejects with the signal's reason
+ */
+export function connectTcp(options: TcpNetConnectOpts, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 60_000,
+      // Node's 250 ms give up good but distant addresses: https://github.com/nodejs/node/issues/52216
+      autoSelectFamilyAttemptTimeout: 1_000,
+      ...options,
+    });
+    const onAbort = () => {
+      reject(signal.reason);
+      socket.destroy();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    // Stays on the socket: an error between here and the first listener of the caller would end the process. It isn't
+    // lost, for the socket closes, and whoever listens later finds it destroyed.
+    socket.on('error', reject);
+    socket.once('connect', () => resolve(socket));
+    for (const event of ['connect', 'close'] as const) {
+      socket.once(event, () => signal.removeEventListener('abort', onAbort));
+    }
+  });
+}

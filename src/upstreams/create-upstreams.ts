@@ -1,0 +1,24 @@
+// Makes upstreams of their configuration.
+
+import { createHttpProxyUpstream } from './http-proxy.js';
+import { createLocalUpstream } from './local.js';
+import { createSocksUpstream } from './socks.js';
+import type { Upstream } from './upstream.js';
+import type { UpstreamOptions } from './upstream-parts.js';
+import { resolveUpstreams } from './upstream-url.js';
+import type { UpstreamConfig, UpstreamSpec } from './upstream-url.js';
+
+/** Creates one upstream. Nothing is connected to before it is used; `close()` it at the end. */
+export function createUpstream(spec: UpstreamSpec, options: UpstreamOptions): Upstream {
+  if (spec.kind === 'local' || spec.kind === 'direct') return createLocalUpstream(spec, options);
+  return spec.kind === 'http' ? createHttpProxyUpstream(spec, options) : createSocksUpstream(spec, options);
+}
+
+/**
+ * Creates the upstreams of a list.
+ *
+ * @throws Error as `resolveUpstreams`, before any is created
+ */
+export function createUpstreams(configs: readonly UpstreamConfig[], options: UpstreamOptions): readonly Upstream[] {
+  return resolveUpstreams(configs).map((spec) => createUpstream(spec, options));
+}

@@ -1,0 +1,92 @@
+// One map from what Node reports to what the client is told. Messages name the target, never credentials: the `what`
+// a caller hands in has none, and of the error itself only the code is repeated.
+
+import { GatewayError } from '../sessions/errors.js';
+import type { ErrorCode } from '../sessions/errors.js';
+
+type Told = readonly [code: ErrorCode, words: string];
+
+const NAME_NOT_FOUND: Told = ['nxdomain', 'the name was not found'];
+const UNREACHABLE: Told = ['ehostunreach', 'no route'];
+const TIMED_OUT: Told = ['timeout', 'no answer in time'];
+const RESET: Told = ['econnreset', 'the connection was reset'];
+const UNSENDABLE: Told = ['bad_request', 'the request has characters that HTTP does not allow there'];
+
+const TOLD: ReadonlyMap<string, Told> = new Map([
+  ['ENOTFOUND', NAME_NOT_FOUND],
+  ['EAI_AGAIN', NAME_NOT_FOUND],
+  ['EAI_FAIL', NAME_NOT_FOUND],
+  ['EAI_NODATA', NAME_NOT_FOUND],
+  ['EAI_NONAME', NAME_NOT_FOUND],
+  ['ENODATA', NAME_NOT_FOUND],
+  ['EHOSTUNREACH', UNREACHABLE],
+  ['ENETUNREACH', UNREACHABLE],
+  ['EHOSTDOWN', UNREACHABLE],
+  ['ENETDOWN', UNREACHABLE],
+  ['ECONNREFUSED', ['econnrefused', 'the connection was refused']],
+  ['ECONNRESET', RESET],
+  ['ECONNABORTED', RESET],
+  ['EPIPE', RESET],
+  ['ETIMEDOUT', TIMED_OUT],
+  ['ESOCKETTIMEDOUT', TIMED_OUT],
+  ['ERR_SOCKET_CONNECTION_TIMEOUT', TIMED_OUT],
+  ['ABORT_ERR', ['client_conn_closed', 'the request was given up']],
+  ['EADDRNOTAVAIL', ['send_failed', 'the address to leave from is not one of this machine, or has no free port']],
+  ['HPE_HEADER_OVERFLOW', ['send_failed', 'the head of the answer is too large']],
+  ['ERR_INVALID_CHAR', UNSENDABLE],
+  ['ERR_UNESCAPED_CHARACTERS', UNSENDABLE],
+  ['ERR_INVALID_HTTP_TOKEN', UNSENDABLE],
+  ['ERR_HTTP_TRAILER_INVALID', ['bad_request', 'Trailer needs a chunked body']],
+] satisfies (readonly [string, Told])[]);
+
+/**
+ * Makes the error a client is told.
+ *
+ * @param error what was caught; a GatewayError comes back unchanged
+ * @param what  the attempt, as the beginning of a sentence: `Connecting to example.com:80`
+ */
+export function toGatewayError(error: unknown, what: string): GatewayError {
+  const one = unwrap(error);
+  if (one instanceof GatewayError) return one;
+  const errno = codeOf(one) ?? '';
+  const [code, words] = isPrematureEnd(one) ? ENDED : (TOLD.get(errno) ?? otherwise(errno));
+  // A parse error drags the bytes it met along; they would fill the log.
+  const cause = errno.startsWith('HPE_') ? undefined : one;
+  return new GatewayError(code, `${what} failed: ${words}${errno === '' ? '' : ` (${errno})`}`, { cause });
+}
+
+/** Makes the error of something that was given up: the signal's own reason if it is a GatewayError. */
+export function abortError(signal: AbortSignal, what: string): GatewayError {
+  const reason: unknown = signal.reason;
+  if (reason instanceof GatewayError) return reason;
+  return new GatewayError('client_conn_closed', `${what} was given up`, { cause: reason });
+}
+
+/** Whether the other side closed or reset the connection. */
+export function isConnectionLoss(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'ECONNRESET' || code === 'EPIPE';
+}
+
+const ENDED: Told = ['socket_closed_remotely', 'the connection was closed before the answer'];
+
+/** Node calls an end of stream where an answer was due ECONNRESET too; only a real reset names a system call. */
+function isPrematureEnd(error: unknown): boolean {
+  return codeOf(error) === 'ECONNRESET' && !(error instanceof Error && 'syscall' in error);
+}
+
+function otherwise(errno: string): Told {
+  if (errno.startsWith('HPE_')) return ['send_failed', 'the answer is not valid HTTP'];
+  return ['send_failed', 'the connection could not be used'];
+}
+
+/** Of several addresses tried, the failure that says most: one that was reached, else the first. */
+function unwrap(error: unknown): unknown {
+  if (!(error instanceof AggregateError)) return error;
+  const errors: readonly unknown[] = error.errors;
+  return errors.find((one) => TOLD.get(codeOf(one) ?? '') !== UNREACHABLE) ?? errors[0] ?? error;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,66 @@
+// Keeps connections of plain requests for the next request to the same peer. How one is opened is handed in.
+
+import { Agent } from 'node:http';
+import type { ClientRequest, ClientRequestArgs } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+import type { DialTarget } from './upstream.js';
+
+/** Opens a connection; rejects with a GatewayError. */
+export type Dial = (peer: DialTarget, signal: AbortSignal) => Promise<Socket>;
+
+/** What a request handed to a `DialingAgent` says beyond Node's own options, which don't reach the agent with a signal. */
+export interface DialingRequestOptions extends ClientRequestArgs {
+  readonly host: string;
+  readonly port: number;
+  readonly dialSignal: AbortSignal;
+}
+
+/** How long a connection waits for its next request; less where its server announces less (`Keep-Alive: timeout=5`). */
+const IDLE_MS = 30_000;
+/** Bound of the connections kept per peer. */
+const MAX_IDLE_PER_PEER = 128;
+/** Bound of the connections kept in all, by one agent. */
+const MAX_IDLE = 512;
+
+/** An agent that opens connections through `dial`. With `keep: false` each serves one request. */
+export class DialingAgent extends Agent {
+  readonly #dial: Dial;
+  readonly #idle = new Set<Duplex>();
+  readonly #maxIdle: number;
+
+  constructor(dial: Dial, options: { readonly keep: boolean; readonly maxIdle?: number }) {
+    super({ keepAlive: options.keep, scheduling: 'lifo', maxFreeSockets: MAX_IDLE_PER_PEER, timeout: IDLE_MS });
+    this.#dial = dial;
+    this.#maxIdle = options.maxIdle ?? MAX_IDLE;
+  }
+
+  override createConnection(
+    options: DialingRequestOptions,
+    callback: (error: Error | null, stream?: Duplex) => void,
+  ): undefined {
+    const { host, port, dialSignal } = options;
+    this.#dial({ host, port }, dialSignal).then((socket) => {
+      // A kept connection that its server has closed is to be thrown away, not to be written to.
+      socket.allowHalfOpen = false;
+      socket.once('close', () => this.#idle.delete(socket));
+      callback(null, socket);
+    }, callback);
+  }
+
+  /** Node asks here whether to keep a connection whose request is done, and drops it on `false`. */
+  override keepSocketAlive(socket: Duplex): boolean {
+    if (this.#idle.size >= this.#maxIdle) return false;
+    // The manual says boolean, the types say void.
+    const kept: unknown = super.keepSocketAlive(socket);
+    if (kept !== true) return false;
+    this.#idle.add(socket);
+    return true;
+  }
+
+  override reuseSocket(socket: Duplex, request: ClientRequest): void {
+    this.#idle.delete(socket);
+    super.reuseSocket(socket, request);
+  }
+}

@@ -1,0 +1,105 @@
+// A way out through an HTTP proxy: plain requests in absolute form, tunnels by CONNECT. The proxy resolves names. What
+// it answers for itself can be told from the target's answer only on CONNECT, and by 407.
+
+import http from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+import { GatewayError } from '../sessions/errors.js';
+import { withDeadline } from './connect.js';
+import { MAX_HEADER_BYTES } from './exchange.js';
+import { without } from './request-framing.js';
+import { createRequestPool, sendRequest } from './send-request.js';
+import { bracketed, toAuthority } from './target-address.js';
+import type { DialTarget, RawRequest, Upstream } from './upstream.js';
+import { connectToProxy, credentialsRefused, identityOf } from './upstream-parts.js';
+import type { UpstreamOptions } from './upstream-parts.js';
+import type { ProxySpec } from './upstream-url.js';
+
+/** Creates the upstream of `http://`. */
+export function createHttpProxyUpstream(spec: ProxySpec, options: UpstreamOptions): Upstream {
+  const { connectTimeoutMs, responseTimeoutMs } = options;
+  const route = (target: DialTarget) => `${toAuthority(target)} through ${spec.id}`;
+  const pool = createRequestPool((_, signal) => {
+    const what = `Connecting to upstream ${spec.id}`;
+    return withDeadline({ timeoutMs: connectTimeoutMs, signal, what }, (deadline) => connectToProxy(spec, deadline));
+  });
+
+  async function request(asked: RawRequest): Promise<IncomingMessage> {
+    const answer = await sendRequest({
+      request: asked,
+      pool,
+      peer: { host: spec.host, port: spec.port },
+      path: absoluteForm(asked),
+      headers: [...without(asked.headers, 'proxy-authorization'), ...authorizationOf(spec)],
+      responseTimeoutMs,
+      what: `The request to ${route(asked.target)}`,
+    });
+    if (answer.statusCode !== 407) return answer;
+    answer.destroy();
+    throw credentialsRefused(spec);
+  }
+
+  function dial(target: DialTarget, signal: AbortSignal): Promise<Duplex> {
+    const what = `Connecting to ${route(target)}`;
+    return withDeadline({ timeoutMs: connectTimeoutMs, signal, what }, async (deadline) => {
+      const socket = await connectToProxy(spec, deadline);
+      const { status, head } = await askForTunnel({ spec, socket, target, signal: deadline });
+      // RFC 9110 section 9.3.6: any 2xx opens the tunnel.
+      if (status >= 200 && status < 300) {
+        if (head.length > 0) socket.unshift(head);
+        return socket;
+      }
+      socket.destroy();
+      if (status === 407) throw credentialsRefused(spec);
+      throw new GatewayError(status === 504 ? 'timeout' : 'ehostunreach', `${what} failed: it answered ${status}`);
+    });
+  }
+
+  return { ...identityOf(spec), dial, request, close: async () => pool.close() };
+}
+
+interface TunnelQuestion {
+  readonly spec: ProxySpec;
+  readonly socket: Socket;
+  readonly target: DialTarget;
+  readonly signal: AbortSignal;
+}
+
+/** Sends CONNECT; the answer's status and what came behind its head. */
+function askForTunnel(question: TunnelQuestion): Promise<{ status: number; head: Buffer }> {
+  const { spec, socket, target, signal } = question;
+  const authority = toAuthority(target);
+  return new Promise((resolve, reject) => {
+    const connect = http.request({
+      method: 'CONNECT',
+      path: authority,
+      headers: ['Host', authority, ...authorizationOf(spec), 'Connection', 'keep-alive'],
+      createConnection: () => socket,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      insecureHTTPParser: false,
+    });
+    const onAbort = () => {
+      reject(signal.reason);
+      connect.destroy();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    connect.once('connect', (answer, _, head) => resolve({ status: answer.statusCode ?? 0, head }));
+    connect.on('error', reject);
+    connect.once('close', () => signal.removeEventListener('abort', onAbort));
+    connect.end();
+  });
+}
+
+/** The request target a proxy wants (RFC 9112 section 3.2.2); a port that `Host` needn't name isn't named here either. */
+function absoluteForm({ target, path }: RawRequest): string {
+  const authority = target.port === 80 ? bracketed(target.host) : toAuthority(target);
+  return `http://${authority}${path === '*' ? '' : path}`;
+}
+
+function authorizationOf({ credentials }: ProxySpec): readonly string[] {
+  if (credentials === undefined) return [];
+  const token = Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64');
+  return ['Proxy-Authorization', `Basic ${token}`];
+}

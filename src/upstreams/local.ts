@@ -1,0 +1,54 @@
+// A way out of this machine itself: from one of its addresses, or from whichever the system takes. Names are looked up
+// here, so this is where the target policy is kept for what they resolve to.
+
+import { isIP } from 'node:net';
+import type { Socket } from 'node:net';
+
+import { GatewayError } from '../sessions/errors.js';
+import { connectTcp, withDeadline } from './connect.js';
+import { createRequestPool, sendRequest } from './send-request.js';
+import { toAuthority } from './target-address.js';
+import type { DialTarget, Upstream } from './upstream.js';
+import { identityOf } from './upstream-parts.js';
+import type { UpstreamOptions } from './upstream-parts.js';
+import type { DirectSpec, LocalSpec } from './upstream-url.js';
+
+/** Creates the upstream of `local://` and `direct://`. */
+export function createLocalUpstream(spec: LocalSpec | DirectSpec, options: UpstreamOptions): Upstream {
+  const { policy, connectTimeoutMs, responseTimeoutMs } = options;
+  const localAddress = spec.kind === 'local' ? spec.address : undefined;
+  const route = (target: DialTarget) => `${toAuthority(target)} from ${spec.id}`;
+
+  function dial(target: DialTarget, signal: AbortSignal): Promise<Socket> {
+    const { host, port } = target;
+    const what = `Connecting to ${route(target)}`;
+    return withDeadline({ timeoutMs: connectTimeoutMs, signal, what }, async (deadline) => {
+      // The gateway has asked this already. It is asked again because for a literal address no lookup is made.
+      const refusal = policy.refusal(host, port);
+      if (refusal !== undefined) throw new GatewayError('domain_forbidden', refusal);
+      return connectTcp({ host, port, ...leaveFrom(host, localAddress), lookup: policy.lookup(port) }, deadline);
+    });
+  }
+
+  const pool = createRequestPool(dial);
+  return {
+    ...identityOf(spec),
+    dial,
+    request: (request) => {
+      const { target, path, headers } = request;
+      const what = `The request to ${route(target)}`;
+      return sendRequest({ request, pool, peer: target, path, headers, responseTimeoutMs, what });
+    },
+    close: async () => pool.close(),
+  };
+}
+
+/** The address to leave from, and the kind of addresses to look up: those that can be reached from it. */
+function leaveFrom(host: string, localAddress: string | undefined): { localAddress?: string; family?: number } {
+  if (localAddress === undefined) return {};
+  const family = isIP(localAddress);
+  if (isIP(host) !== 0 && isIP(host) !== family) {
+    throw new GatewayError('ehostunreach', `${host} can't be reached from ${localAddress}: one is IPv4, one IPv6`);
+  }
+  return { localAddress, family };
+}

@@ -1,0 +1,51 @@
+// What the kinds of upstreams have in common.
+
+import type { Socket } from 'node:net';
+
+import { GatewayError } from '../sessions/errors.js';
+import { connectTcp } from './connect.js';
+import { toGatewayError } from './dial-errors.js';
+import type { TargetPolicy } from './target-policy.js';
+import type { Upstream } from './upstream.js';
+import type { ProxySpec, UpstreamSpec } from './upstream-url.js';
+
+/** What every upstream is created with. */
+export interface UpstreamOptions {
+  /** Which targets may be contacted. */
+  readonly policy: TargetPolicy;
+  /** Milliseconds until a connection stands, name lookup and the proxy's part included. */
+  readonly connectTimeoutMs: number;
+  /** Milliseconds to the head of an answer, and between two pieces of its body. */
+  readonly responseTimeoutMs: number;
+}
+
+/** What others may know of an upstream: all of its specification but the credentials. */
+export function identityOf(spec: UpstreamSpec): Pick<Upstream, 'id' | 'name' | 'outgoingIp' | 'country'> {
+  const { id, name, outgoingIp, country } = spec;
+  return { id, name, outgoingIp, country };
+}
+
+/**
+ * Opens the connection to a proxy.
+ *
+ * @throws GatewayError that names the upstream
+ */
+export async function connectToProxy(spec: ProxySpec, signal: AbortSignal): Promise<Socket> {
+  try {
+    return await connectTcp({ host: spec.host, port: spec.port }, signal);
+  } catch (error) {
+    const told = toGatewayError(error, `Connecting to upstream ${spec.id}`);
+    // `nxdomain` would tell the client that its target doesn't exist.
+    throw told.code === 'nxdomain' ? new GatewayError('ehostunreach', told.message, { cause: error }) : told;
+  }
+}
+
+/**
+ * The error of a proxy that wants other credentials than it was given. Never passed on as a 407: the client would take
+ * it for a refusal of its API key.
+ */
+export function credentialsRefused(spec: ProxySpec): GatewayError {
+  const given =
+    spec.credentials === undefined ? 'asks for credentials, and none are configured' : 'refused its credentials';
+  return new GatewayError('send_failed', `Upstream ${spec.id} ${given}; check its URL in the configuration`);
+}

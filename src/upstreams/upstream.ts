@@ -1,0 +1,69 @@
+// The port of a way out: a proxy or a local address. What sessions are, how long a use waits and what a client asked
+// for is not known here; a request comes in with its headers as they are to be sent.
+
+import type { IncomingMessage } from 'node:http';
+import type { Duplex, Readable } from 'node:stream';
+
+/** Where a connection goes. `host` is a name or address as a URL normalises it, without brackets. */
+export interface DialTarget {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A request as it goes on the wire. */
+export interface RawRequest {
+  readonly method: string;
+  readonly target: DialTarget;
+  /** Origin form, as the client sent it. */
+  readonly path: string;
+  /**
+   * Names and values in turn; case, order and repetition are kept and nothing is added to a complete head: `Host`,
+   * `Connection`, and with a body its framing. What is missing goes last: `Connection: keep-alive`;
+   * `Transfer-Encoding: chunked` for a body without framing; `Content-Length: 0` for a POST and the like without
+   * body. `Host` is never added. `Content-Length` beside `Transfer-Encoding` is left out (RFC 9112 section 6.3); a
+   * body that isn't as long as `Content-Length` says ends the request. `Connection: close` stops the connection from
+   * being used again.
+   */
+  readonly headers: readonly string[];
+  /**
+   * Undefined: a request without a body. Not touched before the connection stands, so that it can be sent again
+   * through another upstream when connecting failed; never destroyed.
+   */
+  readonly body: Readable | undefined;
+  /**
+   * Gives the request up, at whatever stage it is, the body of the answer included. If its reason is a `GatewayError`,
+   * that is what the request fails with.
+   */
+  readonly signal: AbortSignal;
+  /** Called once, when the connection stands and the request goes out; not again when it is sent a second time. */
+  readonly onSent: () => void;
+}
+
+/** A way out. All failures are `GatewayError`s with the code the client is to be told. */
+export interface Upstream {
+  /** Unlike that of any other upstream; without credentials, so it can be logged. */
+  readonly id: string;
+  /** What the user calls it; the `id` where the user gave no name. */
+  readonly name: string;
+  /** The address targets see where it is known; otherwise a word of its own (the `id`), so that clocks stay apart. */
+  readonly outgoingIp: string;
+  /** ISO 3166 code, lower case. */
+  readonly country: string | undefined;
+  /**
+   * Opens a connection to a target through this upstream. It can be half-closed, nothing of it has been read, and it
+   * survives errors that come before the caller listens; from here on it is the caller's to destroy.
+   *
+   * @param signal gives the opening up; later it does nothing
+   */
+  dial(target: DialTarget, signal: AbortSignal): Promise<Duplex>;
+  /**
+   * Sends a plain HTTP request; resolves with the head of the answer, whose body is still to be read. A request
+   * without body and without effect (GET, HEAD, OPTIONS) that meets a pooled connection its server has just closed is
+   * sent once more; all others go out on connections of their own.
+   *
+   * An answer that stalls for the response timeout ends with a `timeout` GatewayError on its stream.
+   */
+  request(request: RawRequest): Promise<IncomingMessage>;
+  /** Closes all connections of requests, those in use included; what `dial` gave stays open. */
+  close(): Promise<void>;
+}

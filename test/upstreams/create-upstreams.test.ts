@@ -1,0 +1,32 @@
+import { inspect } from 'node:util';
+import { expect, test } from 'vitest';
+
+import { createUpstreams } from '../../src/upstreams/create-upstreams.js';
+import { closeLater, openPolicy } from './open-upstream.js';
+
+const OPTIONS = { policy: openPolicy, connectTimeoutMs: 5_000, responseTimeoutMs: 5_000 };
+
+test('upstreams of a list know who they are, and show nobody their credentials', () => {
+  const upstreams = createUpstreams(
+    [
+      'http://user:secret@proxy.test:1',
+      { url: 'socks5h://user:secret@proxy.test:1', name: 'exit', country: 'DE', outgoingIp: '192.0.2.7' },
+      'local://127.0.0.2',
+      'direct://',
+    ],
+    OPTIONS,
+  );
+  for (const upstream of upstreams) closeLater(upstream);
+  const known = upstreams.map(({ id, name, outgoingIp, country }) => ({ id, name, outgoingIp, country }));
+  expect(known).toEqual([
+    { id: 'proxy.test:1', name: 'proxy.test:1', outgoingIp: 'proxy.test:1', country: undefined },
+    { id: 'proxy.test:1#2', name: 'exit', outgoingIp: '192.0.2.7', country: 'de' },
+    { id: '127.0.0.2', name: '127.0.0.2', outgoingIp: '127.0.0.2', country: undefined },
+    { id: 'direct', name: 'direct', outgoingIp: 'direct', country: undefined },
+  ]);
+  expect(inspect(upstreams, { depth: 9 }) + JSON.stringify(upstreams)).not.toContain('secret');
+});
+
+test('a fault in one entry creates none', () => {
+  expect(() => createUpstreams(['direct://', 'https://proxy.test'], OPTIONS)).toThrow(/^Upstream 2: /);
+});
