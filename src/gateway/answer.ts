@@ -1,0 +1,78 @@
+// The gateway's own answers to proxied requests: an error code as a status line, fields in their exact case and one
+// line of text.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { HEADER } from '../protocol/header-names.js';
+import { VERSION } from '../protocol/version.js';
+import { WIRE_ERRORS, wireSeconds } from '../protocol/wire-errors.js';
+import { GatewayError } from '../sessions/errors.js';
+
+/** Realm of the challenges; the user is an API key, the password is parameters or empty. */
+export const CHALLENGE = 'Basic realm="session-proxy", charset="UTF-8"';
+
+/** Turns anything thrown into an error that can be answered; what nobody foresaw is `internal_error`. */
+export function asGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  return new GatewayError('internal_error', 'The gateway failed on this request; its log says why', { cause: error });
+}
+
+/** Fields of an error answer. `sentSession` is the ID the client sent, echoed where the table says so. */
+export function errorHeaders(error: GatewayError, sentSession: string | undefined): string[] {
+  const headers: string[] = [HEADER.version, VERSION, HEADER.error, error.code];
+  if (sentSession !== undefined && WIRE_ERRORS[error.code].echoesSession) headers.push(HEADER.session, sentSession);
+  if (error.nextRequestInMs !== undefined) {
+    headers.push(HEADER.nextRequestIn, String(wireSeconds(error.nextRequestInMs)));
+  }
+  if (error.retryAfterMs !== undefined) {
+    headers.push(HEADER.retryAfter, String(Math.max(1, wireSeconds(error.retryAfterMs))));
+  }
+  if (error.code === 'bad_proxy_auth') headers.push(HEADER.proxyAuthenticate, CHALLENGE);
+  if (error.code === 'bad_auth') headers.push(HEADER.wwwAuthenticate, CHALLENGE);
+  return headers;
+}
+
+/** Answers a request with an error. A body that was not read to its end is not waited for: the connection closes. */
+export function answerRequest(
+  { req, res }: { readonly req: IncomingMessage; readonly res: ServerResponse },
+  error: GatewayError,
+  sentSession?: string,
+): void {
+  const body = bodyOf(error);
+  const headers = [...errorHeaders(error, sentSession), ...bodyHeaders(body)];
+  if (!req.complete) headers.push('Connection', 'close');
+  const { status, reason } = WIRE_ERRORS[error.code];
+  res.sendDate = false;
+  res.writeHead(status, reason, headers);
+  res.end(body);
+}
+
+/** Answers a CONNECT, or a request that could not be parsed, with an error, and closes the connection. */
+export function answerSocket(socket: Duplex, error: GatewayError, sentSession?: string): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = bodyOf(error);
+  const { status, reason } = WIRE_ERRORS[error.code];
+  const headers = [...errorHeaders(error, sentSession), ...bodyHeaders(body), 'Connection', 'close'];
+  // What the client still sends is read and dropped: unread bytes would turn the close into a reset, and the client
+  // could lose the answer.
+  socket.resume();
+  socket.end(`${headOf(status, reason, headers)}${body}`);
+}
+
+/** A status line and fields as they go on the wire. */
+export function headOf(status: number, reason: string, headers: readonly string[]): string {
+  let head = `HTTP/1.1 ${status} ${reason}\r\n`;
+  for (let index = 0; index < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`;
+  return `${head}\r\n`;
+}
+
+function bodyOf({ message }: GatewayError): string {
+  return `${message.replaceAll(/[\r\n]+/g, ' ')}\n`;
+}
+
+function bodyHeaders(body: string): string[] {
+  return ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(Buffer.byteLength(body))];
+}

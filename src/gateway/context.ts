@@ -1,0 +1,32 @@
+// What every part of a running gateway is handed: no part reaches for anything ambient.
+
+import type { Clock } from '../stores/clock.js';
+import type { SessionStore } from '../stores/session-store.js';
+import type { TargetPolicy } from '../upstreams/target-policy.js';
+import type { Upstream } from '../upstreams/upstream.js';
+import type { AuthenticateKey } from './api-keys.js';
+import type { EventSink } from './events.js';
+import type { ResolvedOptions } from './options.js';
+import type { WaitingRoom } from './waiting-room.js';
+
+/** The parts of one gateway. */
+export interface GatewayContext {
+  readonly options: ResolvedOptions;
+  readonly clock: Clock;
+  readonly store: SessionStore;
+  readonly room: WaitingRoom;
+  /** By ID; a session names its upstream so. */
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly policy: TargetPolicy;
+  readonly authenticate: AuthenticateKey;
+  readonly emit: EventSink;
+  /** Whether `host:port` is where this gateway listens, by address or by one of its names. */
+  readonly isOwnAuthority: (host: string, port: number) => boolean;
+  /** Aborted, with what to answer, when the gateway starts to close. */
+  readonly closing: AbortSignal;
+}
+
+/** The upstreams a request may leave by: those in the country it asks for. */
+export function usableUpstreams({ upstreams }: GatewayContext, country: string | undefined): Upstream[] {
+  return [...upstreams.values()].filter((upstream) => country === undefined || upstream.country === country);
+}

@@ -1,0 +1,52 @@
+// Facts that leave the gateway as typed events. Log, and later metrics and dashboard, subscribe; taking one away
+// touches no decision. Events name API keys by their ID and upstreams without credentials.
+
+import type { ErrorCode } from '../sessions/errors.js';
+
+/** How a use ended: what a log line tells. */
+export interface UseSettled {
+  readonly type: 'use.settled';
+  /** Names the API key. */
+  readonly owner: string;
+  readonly kind: 'request' | 'tunnel';
+  readonly method: string;
+  /** `host:port`. */
+  readonly target: string;
+  readonly sessionId: string | undefined;
+  readonly upstream: string | undefined;
+  readonly outgoingIp: string | undefined;
+  /** How long it was held for its slot, in milliseconds. */
+  readonly waitMs: number;
+  /** From its arrival to its end, in milliseconds. */
+  readonly tookMs: number;
+  /** Status told to the client; undefined where the client left before. */
+  readonly status: number | undefined;
+  /** Set where the answer, or the lack of one, was the gateway's own. */
+  readonly error: ErrorCode | undefined;
+  /** From the client to the target, and back. */
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+}
+
+/** Everything that happens in a gateway. */
+export type GatewayEvent =
+  | UseSettled
+  | { readonly type: 'gateway.listening'; readonly url: string }
+  | { readonly type: 'gateway.closing'; readonly held: number }
+  | {
+      readonly type: 'session.created';
+      readonly owner: string;
+      readonly sessionId: string;
+      readonly outgoingIp: string;
+    }
+  | {
+      readonly type: 'session.ended';
+      readonly owner: string;
+      readonly sessionId: string;
+      readonly reason: 'deleted' | 'expired' | 'unused';
+    }
+  | { readonly type: 'request.rejected'; readonly error: ErrorCode; readonly message: string; readonly remote: string }
+  | { readonly type: 'gateway.failure'; readonly error: unknown; readonly during: string };
+
+/** Takes events; must not throw. */
+export type EventSink = (event: GatewayEvent) => void;

@@ -1,0 +1,107 @@
+// A plain HTTP request: its body is held while it waits, its head goes to the target without what is ours, and the
+// answer comes back with our fields behind the target's.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import type { GatewayError } from '../sessions/errors.js';
+import { toGatewayError } from '../upstreams/dial-errors.js';
+import { answerRequest, asGatewayError } from './answer.js';
+import type { GatewayContext } from './context.js';
+import { HeldBody, tooLarge } from './held-body.js';
+import { leavingOf } from './leaving.js';
+import { isChunked, requestHeaders, responseHeaders } from './relay-headers.js';
+import { Use, type UsePlan } from './use.js';
+
+/** A request that was parsed and belongs to an API key. */
+export interface ForwardRequest extends Omit<UsePlan, 'kind' | 'socket' | 'left' | 'method'> {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  /** Origin form, as the client sent it. */
+  readonly path: string;
+  /** `host[:port]` for the `Host` field. */
+  readonly authority: string;
+}
+
+/** Serves a plain HTTP request. Never rejects: every failure is an answer, or the end of the connection. */
+export async function forward(context: GatewayContext, request: ForwardRequest): Promise<void> {
+  const { req, res, directives } = request;
+  const leaving = leavingOf(res);
+  const use = new Use(context, {
+    ...request,
+    kind: 'request',
+    method: req.method ?? '',
+    socket: req.socket,
+    left: leaving.signal,
+  });
+  const body = new HeldBody(req, {
+    maxBytes: context.options.limits.requestBytes,
+    onFailure: (error) => leaving.abort(error),
+  });
+  try {
+    refuseLargeBody(req, context.options.limits.requestBytes);
+    await use.acquire();
+    if (use.mustWait) body.collect();
+    await use.wait();
+    await exchange({ use, request, body, signal: leaving.signal });
+    await use.end();
+  } catch (thrown) {
+    const error = asGatewayError(leaving.signal.aborted ? leaving.signal.reason : thrown);
+    if (error.code === 'internal_error') context.emit({ type: 'gateway.failure', error: thrown, during: 'forward' });
+    const status = fail({ req, res }, error, directives.session?.kind === 'id' ? directives.session.id : undefined);
+    await use.end({ error, status });
+  } finally {
+    await body.dispose();
+  }
+}
+
+interface Exchange {
+  readonly use: Use;
+  readonly request: ForwardRequest;
+  readonly body: HeldBody;
+  readonly signal: AbortSignal;
+}
+
+async function exchange({ use, request, body, signal }: Exchange): Promise<void> {
+  const { req, res, target, path, authority } = request;
+  const answer = await use.upstream.request({
+    method: req.method ?? 'GET',
+    target,
+    path,
+    headers: requestHeaders(req.rawHeaders, authority),
+    body: hasBody(req) ? await body.replay() : undefined,
+    signal,
+    onSent: () => use.sent(),
+  });
+  res.sendDate = false;
+  res.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', responseHeaders(answer.rawHeaders, use.facts));
+  use.answered(answer.statusCode ?? 502);
+  // A head whose body is slow to come must not wait for it; one whose body is there goes out together with it.
+  setImmediate(() => res.flushHeaders());
+  try {
+    await pipeline(answer, res);
+  } catch (error) {
+    throw toGatewayError(error, `Reading the answer of ${authority}`);
+  }
+}
+
+/** Answers, or cuts the connection where an answer has begun. @returns the status told, if any */
+function fail(
+  { req, res }: Pick<ForwardRequest, 'req' | 'res'>,
+  error: GatewayError,
+  sentSession: string | undefined,
+): number | undefined {
+  if (error.code === 'client_conn_closed' || res.headersSent) {
+    res.destroy();
+    return undefined;
+  }
+  answerRequest({ req, res }, error, sentSession);
+  return res.statusCode;
+}
+
+function hasBody(req: IncomingMessage): boolean {
+  return isChunked(req.rawHeaders) || Number(req.headers['content-length'] ?? 0) > 0;
+}
+
+function refuseLargeBody(req: IncomingMessage, maxBytes: number): void {
+  if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+}

@@ -1,0 +1,155 @@
+// A gateway: its parts put together, started and stopped. What a request goes through is in `dispatch.ts` and behind.
+
+import { randomBytes } from 'node:crypto';
+import ipaddr from 'ipaddr.js';
+import { GatewayError } from '../sessions/errors.js';
+import { systemClock } from '../stores/clock.js';
+import { createMemoryStore } from '../stores/memory-store.js';
+import { newSessionId } from '../stores/session-id.js';
+import { createUpstreams } from '../upstreams/create-upstreams.js';
+import { bracketed } from '../upstreams/target-address.js';
+import { createTargetPolicy } from '../upstreams/target-policy.js';
+import { createKeyCheck } from './api-keys.js';
+import type { GatewayContext } from './context.js';
+import { createDispatch } from './dispatch.js';
+import type { EventSink } from './events.js';
+import { type GatewayOptions, resolveOptions, type ResolvedOptions } from './options.js';
+import { isOwnAddress, type Listening } from './own-address.js';
+import { ProxyServer } from './proxy-server.js';
+import { createApi } from './routes/api.js';
+import { WaitingRoom } from './waiting-room.js';
+
+/** What clients that were waiting are told to wait before they try again, in milliseconds. */
+const RETRY_AFTER_CLOSE_MS = 5000;
+
+/** What a gateway is given besides its options. */
+export interface GatewayHooks {
+  /** Takes what happens: uses, sessions, failures. */
+  readonly onEvent?: EventSink | undefined;
+}
+
+/**
+ * A proxy server that gives its clients sessions over the configured upstreams.
+ *
+ * @example
+ * const gateway = new Gateway({ upstreams: ['http://user:pass@proxy.example:3128'] });
+ * await gateway.listen();
+ * console.log(gateway.proxyUrl);
+ */
+export class Gateway {
+  readonly #options: ResolvedOptions;
+  readonly #context: GatewayContext;
+  readonly #closing = new AbortController();
+  readonly #server: ProxyServer;
+  readonly #apiKey: string;
+  readonly #emit: EventSink;
+  #listening: Listening | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** @throws ConfigurationError that lists everything wrong with the options */
+  constructor(options: GatewayOptions, hooks: GatewayHooks = {}) {
+    this.#options = resolveOptions(options);
+    const apiKeys = this.#options.apiKeys.length > 0 ? this.#options.apiKeys : [randomBytes(16).toString('hex')];
+    this.#apiKey = apiKeys[0] as string;
+    this.#emit = hooks.onEvent ?? (() => undefined);
+    this.#context = this.#createContext(apiKeys);
+    const api = createApi(this.#context, () => this.#isLoopback());
+    this.#server = new ProxyServer({
+      host: this.#options.host,
+      port: this.#options.port,
+      ...createDispatch(this.#context, api),
+      onRejected: ({ code, message }, socket) =>
+        this.#emit({ type: 'request.rejected', error: code, message, remote: socket.remoteAddress ?? 'unknown' }),
+    });
+  }
+
+  /** Starts to listen. @throws the error of the system, such as EADDRINUSE */
+  async listen(): Promise<void> {
+    await this.#server.listen();
+    const { address, port } = this.#server.address;
+    this.#listening = { host: address, port };
+    this.#emit({ type: 'gateway.listening', url: this.url });
+  }
+
+  /** `http://host:port`, with the true port once it listens. */
+  get url(): string {
+    return `http://${bracketed(this.#options.host)}:${this.#listening?.port ?? this.#options.port}`;
+  }
+
+  /** The same with the first API key: what clients are given as their proxy. */
+  get proxyUrl(): string {
+    return this.url.replace('//', `//${this.#apiKey}:@`);
+  }
+
+  /** Requests and CONNECTs that wait for their start. */
+  get heldUses(): number {
+    return this.#context.room.size;
+  }
+
+  /**
+   * Stops: no new connections, requests that wait for their slot are answered 503 at once, running ones may go on for
+   * `drainTimeout`, the rest is cut. Calling it again waits for the same end.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    const { room, store, upstreams } = this.#context;
+    this.#emit({ type: 'gateway.closing', held: room.size });
+    const reason = new GatewayError('serverbusy', 'The gateway is shutting down; try again later', {
+      retryAfterMs: RETRY_AFTER_CLOSE_MS,
+    });
+    this.#closing.abort(reason);
+    room.close(reason);
+    await this.#server.drain(this.#options.drainTimeoutMs);
+    await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
+    await store.close();
+  }
+
+  #createContext(apiKeys: readonly string[]): GatewayContext {
+    const options = this.#options;
+    const store = createMemoryStore({ clock: systemClock, settings: options.rules, newId: newSessionId });
+    store.subscribe((event) => {
+      if (event.type !== 'moved') this.#emit(event);
+    });
+    const policy = createTargetPolicy({
+      allowPrivate: options.targets.allowPrivate,
+      isOwnAddress: (ip, port) => this.#listening !== undefined && isOwnAddress(this.#listening, ip, port),
+    });
+    const upstreams = createUpstreams(options.upstreams, {
+      policy,
+      connectTimeoutMs: options.timeouts.connectMs,
+      responseTimeoutMs: options.timeouts.responseMs,
+    });
+    return {
+      options,
+      clock: systemClock,
+      store,
+      room: new WaitingRoom({ clock: systemClock, store }),
+      upstreams: new Map(upstreams.map((upstream) => [upstream.id, upstream])),
+      policy,
+      authenticate: createKeyCheck(apiKeys),
+      emit: this.#emit,
+      isOwnAuthority: (host, port) => this.#isOwnAuthority(host, port),
+      closing: this.#closing.signal,
+    };
+  }
+
+  #isOwnAuthority(host: string, port: number): boolean {
+    if (this.#listening === undefined || port !== this.#listening.port) return false;
+    if (this.#options.publicHosts.includes(host)) return true;
+    const addresses = host === 'localhost' ? ['127.0.0.1', '::1'] : [host];
+    return addresses.some((ip) => this.#listening !== undefined && isOwnAddress(this.#listening, ip, port));
+  }
+
+  #isLoopback(): boolean {
+    const host = this.#listening?.host ?? '';
+    return ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback';
+  }
+}

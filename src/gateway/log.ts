@@ -1,0 +1,88 @@
+// The log: a subscriber that turns events into lines of pino. Takes nothing from the gateway but its events, and can
+// be left out without a difference to any decision.
+
+import { isatty } from 'node:tty';
+
+import { pino } from 'pino';
+import type { DestinationStream, Logger } from 'pino';
+import pretty from 'pino-pretty';
+
+import type { EventSink, GatewayEvent, UseSettled } from './events.js';
+import type { LogFormat, LogLevel } from './options.js';
+
+/** What is logged and how. */
+export interface LogSinkOptions {
+  readonly level: LogLevel;
+  /** Lines for people or for programs; undefined: for people where standard error is a terminal. */
+  readonly format: LogFormat | undefined;
+  /** Texts that no line may hold, such as keys and passwords; those under 8 characters are not looked for. */
+  readonly secrets?: readonly string[] | undefined;
+}
+
+const STANDARD_ERROR = 2;
+
+/**
+ * Makes a sink that writes one line for each event, those of a use at level `info`.
+ *
+ * @param destination takes whole lines; standard error by default, written to at once
+ */
+export function createLogSink(options: LogSinkOptions, destination?: DestinationStream): EventSink {
+  const { level, format = isatty(STANDARD_ERROR) ? 'pretty' : 'json', secrets = [] } = options;
+  const colorize = destination === undefined && isatty(STANDARD_ERROR) && pretty.isColorSupported;
+  const output = destination ?? pino.destination({ fd: STANDARD_ERROR, sync: true });
+  const lines = format === 'json' ? output : prettyLines(output, colorize);
+  const log = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    withoutSecrets(lines, secrets),
+  );
+  return (event) => logEvent(log, event);
+}
+
+/** Made line by line, in this process: a stream or worker could lose the last ones. */
+function prettyLines(output: DestinationStream, colorize: boolean): DestinationStream {
+  const format = pretty.prettyFactory({ colorize, ignore: 'type' });
+  return { write: (line) => output.write(format(line) ?? line) };
+}
+
+function logEvent(log: Logger, event: GatewayEvent): void {
+  switch (event.type) {
+    case 'use.settled':
+      return logUse(log, event);
+    case 'gateway.listening':
+      return log.info(event, `listening on ${event.url}`);
+    case 'gateway.closing':
+      return log.info(event, `closing, ${event.held} held`);
+    case 'session.created':
+      return log.debug(event, `session ${event.sessionId} created on ${event.outgoingIp}`);
+    case 'session.ended':
+      return log.debug(event, `session ${event.sessionId} ${event.reason}`);
+    case 'request.rejected':
+      return log.warn(event, `rejected a request of ${event.remote}: ${event.message}`);
+    case 'gateway.failure': {
+      const { error, ...rest } = event;
+      return log.error({ ...rest, err: error }, `failure during ${event.during}`);
+    }
+  }
+}
+
+function logUse(log: Logger, { sessionId, ...rest }: UseSettled): void {
+  const outcome = rest.error ?? rest.status ?? 'the client left';
+  log.info({ session: sessionId, ...rest }, `${rest.method} ${rest.target} ${outcome}`);
+}
+
+/** Events hold no secrets, but the errors of others may quote a URL of ours; so each line is looked through. */
+function withoutSecrets(lines: DestinationStream, secrets: readonly string[]): DestinationStream {
+  // Shorter ones would be found where they mean nothing, and what is left of the line were no JSON.
+  const written = secrets.filter((secret) => secret.length >= 8).map((secret) => JSON.stringify(secret).slice(1, -1));
+  return {
+    write(line) {
+      const clean = line.replaceAll(/:\/\/[^/@\s"]*@/g, '://***@');
+      lines.write(written.reduce((text, secret) => text.replaceAll(secret, '***'), clean));
+    },
+  };
+}

@@ -1,0 +1,180 @@
+// The JSON API over sessions and upstreams.
+
+import { Hono } from 'hono';
+import { z } from 'zod';
+import type { SessionList, SessionResource, UpstreamList } from '../../protocol/rest.js';
+import { GatewayError } from '../../sessions/errors.js';
+import type { SessionView } from '../../stores/session-store.js';
+import type { Upstream } from '../../upstreams/upstream.js';
+import { type GatewayContext, usableUpstreams } from '../context.js';
+import { needsApiKey, onlyMethods, refusalError, type RouteContext, type RouteEnv, tellError } from './frame.js';
+import { CREATE_REFUSED } from './plain-sessions.js';
+
+const MAX_BODY_BYTES = 64 * 1024;
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1000;
+
+const createBody = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[0-9A-Za-z._~]{1,50}$/, 'takes 1 to 50 of the characters 0-9 A-Z a-z . _ ~')
+    .refine((name) => !/^\d+$/.test(name), 'must not be digits only, for that is an ID')
+    .optional(),
+  country: z
+    .string()
+    .regex(/^[A-Za-z]{2}$/, 'takes two letters, such as us')
+    .transform((code) => code.toLowerCase())
+    .optional(),
+  pacing: z.enum(['gateway', 'client']).optional(),
+  bancheck: z.boolean().optional(),
+  pin: z.string().optional(),
+});
+
+/** `/api/sessions` and `/api/upstreams`. */
+export function jsonRoutes(context: GatewayContext): Hono<RouteEnv> {
+  const { store } = context;
+  const routes = new Hono<RouteEnv>();
+  routes.use(needsApiKey(context));
+
+  routes.get('/sessions', async (c) => {
+    const page = await store.list({ owner: c.get('owner'), ...readPage(c) });
+    const sessions = page.sessions.map((session) => resourceOf(context, session));
+    return c.json({ sessions, after: page.after ?? null } satisfies SessionList);
+  });
+
+  routes.post('/sessions', async (c) => {
+    const { pin, ...traits } = await readBody(c);
+    const upstreams = pin === undefined ? usableUpstreams(context, traits.country) : [pinned(context, pin)];
+    const answer = await store.create({ owner: c.get('owner'), traits, upstreams });
+    if (!answer.ok) throw refusalError(answer, CREATE_REFUSED[answer.code] ?? 'The session was not created');
+    return c.json(resourceOf(context, answer.session), answer.created ? 201 : 200);
+  });
+
+  routes.get('/sessions/:id', async (c) => {
+    const session = await store.get(c.get('owner'), c.req.param('id'));
+    return session === undefined ? unknownSession(c) : c.json(resourceOf(context, session));
+  });
+
+  routes.delete('/sessions/:id', async (c) => {
+    const removed = await store.remove(c.get('owner'), c.req.param('id'));
+    return removed ? c.body(null, 204) : unknownSession(c);
+  });
+
+  routes.get('/upstreams', async (c) => c.json(await upstreamList(context, c.get('owner'))));
+
+  routes.all('/sessions', onlyMethods('GET', 'POST'));
+  routes.all('/sessions/:id', onlyMethods('GET', 'DELETE'));
+  routes.all('/upstreams', onlyMethods('GET'));
+  return routes;
+}
+
+async function upstreamList({ store, upstreams, options }: GatewayContext, owner: string): Promise<UpstreamList> {
+  const pinnedTo = new Map<string, number>();
+  let after: string | undefined;
+  do {
+    const page = await store.list({ owner, after, limit: MAX_LIMIT });
+    for (const { upstreamId } of page.sessions) pinnedTo.set(upstreamId, (pinnedTo.get(upstreamId) ?? 0) + 1);
+    after = page.after;
+  } while (after !== undefined);
+  const { defaultMs, scope, maxHoldMs } = options.rules.delays;
+  return {
+    upstreams: [...upstreams.values()].map(({ id, name, outgoingIp, country }) => ({
+      name,
+      outgoingIp,
+      country: country ?? null,
+      sessions: pinnedTo.get(id) ?? 0,
+    })),
+    delays: { defaultMs, scope, maxHoldMs },
+  };
+}
+
+function resourceOf({ upstreams }: GatewayContext, session: SessionView): SessionResource {
+  const { id, outgoingIp, traits, uses, unbookedUses, bytesIn, bytesOut, nextUseInMs } = session;
+  return {
+    id,
+    name: traits.name ?? null,
+    upstream: upstreams.get(session.upstreamId)?.name ?? session.upstreamId,
+    outgoingIp,
+    country: traits.country ?? null,
+    createdAt: isoOf(session.createdAtMs),
+    lastUsedAt: isoOf(session.lastUsedAtMs),
+    expiresAt: session.expiresAtMs === Infinity ? null : isoOf(session.expiresAtMs),
+    uses,
+    unbookedUses,
+    bytesIn,
+    bytesOut,
+    state: 'active',
+    nextUseInMs,
+  };
+}
+
+function isoOf(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}
+
+function readPage(c: RouteContext): { after: string | undefined; limit: number } {
+  const after = c.req.query('after');
+  const limit = c.req.query('limit') ?? String(DEFAULT_LIMIT);
+  if (after !== undefined && !/^\d{1,16}$/.test(after)) {
+    throw new GatewayError('bad_request', `after is "${after}"; it takes the "after" of the page before`);
+  }
+  if (!/^\d{1,4}$/.test(limit) || Number(limit) < 1 || Number(limit) > MAX_LIMIT) {
+    throw new GatewayError('bad_request', `limit is "${limit}"; it takes a number from 1 to ${MAX_LIMIT}`);
+  }
+  return { after, limit: Number(limit) };
+}
+
+async function readBody(c: RouteContext): Promise<z.infer<typeof createBody>> {
+  const text = await readText(c);
+  if (text === '') return {};
+  const type = c.req.header('content-type') ?? '';
+  if (!/^application\/json\s*(?:;|$)/i.test(type)) throw new UnsupportedBody(type);
+  const parsed = createBody.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': '));
+  throw new GatewayError('bad_request', `The body is no description of a session: ${faults.join('; ')}`);
+}
+
+/** hono's own body limit needs the global Request replaced, which a library must not do. */
+async function readText(c: RouteContext): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of c.env.incoming.iterator({ destroyOnReturn: false })) {
+    bytes += (chunk as Buffer).length;
+    if (bytes > MAX_BODY_BYTES) {
+      throw new GatewayError('request_too_large', `A body may have at most ${MAX_BODY_BYTES} bytes`);
+    }
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new GatewayError('bad_request', `The body is not JSON: ${(error as Error).message}`);
+  }
+}
+
+/** A body that is not declared to be JSON: 415, a status of this API alone. */
+export class UnsupportedBody extends Error {
+  override readonly name = 'UnsupportedBody';
+
+  constructor(type: string) {
+    super(`Send the body as content-type application/json, not ${type === '' ? 'without a type' : `"${type}"`}`);
+  }
+}
+
+function pinned({ upstreams }: GatewayContext, pin: string): Upstream {
+  const named = [...upstreams.values()];
+  const found = named.find(({ name }) => name === pin);
+  if (found !== undefined) return found;
+  const known = named.map(({ name }) => name).slice(0, 20);
+  throw new GatewayError('bad_request', `No upstream is called "${pin}"; there are ${known.join(', ')}`);
+}
+
+function unknownSession(c: RouteContext): Response {
+  const message = `No session ${c.req.param('id')} for this API key: it expired or was deleted`;
+  return tellError(c, new GatewayError('bad_session_id', message), 404);
+}
