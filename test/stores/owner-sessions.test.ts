@@ -1,0 +1,37 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { OwnerSessions } from '../../src/stores/owner-sessions.js';
+
+interface Item {
+  readonly rank: number;
+  readonly name: string | undefined;
+}
+
+test('sessions stay in order of creation through any deletions', () => {
+  fc.assert(
+    fc.property(fc.array(fc.option(fc.nat(200), { nil: undefined }), { maxLength: 300 }), (steps) => {
+      const sessions = new OwnerSessions<Item>();
+      let model: Item[] = [];
+      let rank = 0;
+      for (const step of steps) {
+        if (step === undefined || model.length === 0) {
+          rank += 1;
+          const item = { rank, name: rank % 3 === 0 ? `n${rank}` : undefined };
+          sessions.add(item);
+          model.push(item);
+        } else {
+          const gone = model[step % model.length] as Item;
+          sessions.delete(gone);
+          sessions.delete(gone);
+          model = model.filter((item) => item !== gone);
+          if (gone.name !== undefined) expect(sessions.named(gone.name)).toBeUndefined();
+        }
+        expect(sessions.size).toBe(model.length);
+      }
+      expect([...sessions.after(0)]).toEqual(model);
+      const from = Math.floor(rank / 2);
+      expect([...sessions.after(from)]).toEqual(model.filter((item) => item.rank > from));
+      for (const item of model) if (item.name !== undefined) expect(sessions.named(item.name)).toBe(item);
+    }),
+  );
+});
