@@ -45,6 +45,20 @@ test('slots of a session are bounded', async () => {
   expect(await book()).toMatchObject({ ok: false, code: 'serverbusy' });
 });
 
+test('thousands that expire at once are gone at once, though they are cleared away bit by bit', async () => {
+  const clock = new FakeClock();
+  const settings = { ...SETTINGS, sessions: { ttlMs: 30 * MINUTE, max: 2000 } };
+  const store = createMemoryStore({ clock, settings, newId: newSessionId });
+  const made = [];
+  for (let index = 0; index < 2000; index += 1) made.push(await store.create(request()));
+  clock.advance(30 * MINUTE);
+  const one = made[100];
+  expect(one?.ok && (await store.get('me', one.session.id))).toBeUndefined();
+  expect(await store.list({ owner: 'me', limit: 10 })).toEqual({ sessions: [], after: undefined });
+  for (let index = 0; index < 2000; index += 1) expect(await store.create(request())).toMatchObject({ ok: true });
+  expect(await store.create(request())).toMatchObject({ code: 'user_session_limit' });
+});
+
 const step = fc.oneof(
   fc.record({ kind: fc.constant('create' as const) }),
   fc.record({ kind: fc.constant('acquire' as const), which: fc.nat(), how: fc.constantFrom('create', 'id', 'name') }),

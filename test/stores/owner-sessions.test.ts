@@ -35,3 +35,13 @@ test('sessions stay in order of creation through any deletions', () => {
     }),
   );
 });
+
+test('holes are closed up once they outnumber the sessions, and pages go on where they were', () => {
+  const sessions = new OwnerSessions<Item>();
+  const items = Array.from({ length: 100 }, (_, index) => ({ rank: index + 1, name: undefined }));
+  for (const item of items) sessions.add(item);
+  for (const item of items.slice(0, 90)) sessions.delete(item);
+  expect([...sessions.after(95)]).toEqual(items.slice(95));
+  sessions.delete(items[95] as Item);
+  expect([...sessions.after(0)]).toEqual([...items.slice(90, 95), ...items.slice(96)]);
+});
