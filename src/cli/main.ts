@@ -14,10 +14,9 @@ process.exitCode = await run(process.argv);
 
 /** Runs a command and tells its exit code; what it can't do is said on standard error. */
 async function run(argv: readonly string[]): Promise<number> {
-  // Whoever reads our output, `head` for one, may stop before its end.
+  // Whoever reads our output, `head` for one, may stop before its end; a gateway serves on all the same.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
-    process.exit(EXIT.done);
   });
   try {
     await createProgram().parseAsync(argv);
