@@ -45,7 +45,8 @@ export function createLogSink(options: LogSinkOptions, destination?: Destination
 
 /** Made line by line, in this process: a stream or worker could lose the last ones. */
 function prettyLines(output: DestinationStream, colorize: boolean): DestinationStream {
-  const format = pretty.prettyFactory({ colorize, ignore: 'type' });
+  // The message says it all; the fields behind it would make each line a dozen.
+  const format = pretty.prettyFactory({ colorize, hideObject: true });
   return { write: (line) => output.write(format(line) ?? line) };
 }
 
@@ -65,14 +66,21 @@ function logEvent(log: Logger, event: GatewayEvent): void {
       return log.warn(event, `rejected a request of ${event.remote}: ${event.message}`);
     case 'gateway.failure': {
       const { error, ...rest } = event;
-      return log.error({ ...rest, err: error }, `failure during ${event.during}`);
+      const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      return log.error({ ...rest, err: error }, `failure during ${event.during}: ${why}`);
     }
   }
 }
 
 function logUse(log: Logger, { sessionId, ...rest }: UseSettled): void {
-  const outcome = rest.error ?? rest.status ?? 'the client left';
-  log.info({ session: sessionId, ...rest }, `${rest.method} ${rest.target} ${outcome}`);
+  const { method, target, outgoingIp, waitMs, tookMs, bytesOut, bytesIn } = rest;
+  const told = [
+    `${method} ${target} ${rest.error ?? rest.status ?? 'the client left'}`,
+    sessionId === undefined ? 'no session' : `session ${sessionId}`,
+    outgoingIp === undefined ? 'not sent' : `by ${outgoingIp}`,
+    `waited ${waitMs} ms, took ${tookMs} ms, ${bytesOut} B out, ${bytesIn} B in`,
+  ];
+  log.info({ session: sessionId, ...rest }, told.join(', '));
 }
 
 /** Events hold no secrets, but the errors of others may quote a URL of ours; so each line is looked through. */

@@ -56,13 +56,16 @@ test('the line of a use tells session, outgoing IP, wait, status, bytes, method 
   expect(line).toMatchObject({
     ...JSON.parse(JSON.stringify(told)),
     session: sessionId,
-    msg: 'GET shop.example:80 200',
+    msg: 'GET shop.example:80 200, session 42, by 192.0.2.1, waited 12000 ms, took 12345 ms, 100 B out, 2000 B in',
   });
 });
 
 test('a use that failed tells its error', () => {
-  const [line = ''] = linesOf([{ ...SETTLED, status: 502, error: 'nxdomain' }]);
-  expect(JSON.parse(line)).toMatchObject({ error: 'nxdomain', status: 502, msg: 'GET shop.example:80 nxdomain' });
+  const [line = ''] = linesOf([
+    { ...SETTLED, status: 502, error: 'nxdomain', sessionId: undefined, outgoingIp: undefined },
+  ]);
+  const msg = expect.stringMatching(/^GET shop\.example:80 nxdomain, no session, not sent, /) as string;
+  expect(JSON.parse(line)).toMatchObject({ error: 'nxdomain', status: 502, msg });
 });
 
 test('what is below the level is left out, and silent leaves out all', () => {
@@ -71,8 +74,10 @@ test('what is below the level is left out, and silent leaves out all', () => {
   expect(linesOf(events, { level: 'silent' })).toEqual([]);
 });
 
-test('for people a line is text', () => {
-  expect(linesOf([SETTLED], { format: 'pretty' }).join('')).toMatch(/INFO.*: GET shop\.example:80 200/);
+test('for people it is one line of text', () => {
+  expect(linesOf([SETTLED], { format: 'pretty' }).join('')).toMatch(
+    /^\[.*INFO.*: GET shop\.example:80 200, session 42, .*\n$/,
+  );
 });
 
 for (const format of ['json', 'pretty'] as const) {
