@@ -30,7 +30,6 @@ export const WIRE_ERRORS: Readonly<Record<ErrorCode, WireError>> = {
   bad_proxy_auth: { status: 407, reason: 'Proxy Authentication Required', echoesSession: false },
   request_too_large: { status: 413, reason: 'Payload Too Large', echoesSession: false },
   headers_too_large: { status: 413, reason: 'Payload Too Large', echoesSession: false },
-  too_many_conns: { status: 429, reason: 'Too Many Requests', echoesSession: false },
   internal_error: { status: 500, reason: 'Internal Server Error', echoesSession: false },
   nxdomain: { status: 502, reason: 'Bad Gateway', echoesSession: false },
   ehostunreach: { status: 502, reason: 'Bad Gateway', echoesSession: false },

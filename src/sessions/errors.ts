@@ -11,7 +11,6 @@ export type ErrorCode =
   | 'bad_request'
   | 'request_too_large'
   | 'headers_too_large'
-  | 'too_many_conns'
   | 'internal_error'
   | 'nxdomain'
   | 'ehostunreach'
