@@ -9,26 +9,31 @@ import { readAnswer, sendConnect, sendGet } from '../support/raw-client.js';
 
 const credentials = 'user:pass:word';
 
-async function startProxies() {
+interface Ports {
+  readonly http: number;
+  readonly socks: number;
+}
+
+async function startProxies(): Promise<Ports> {
   const [http, socks] = [await createHttpProxy({ credentials }), await createSocksProxy({ credentials })];
   onTestFinished(async () => {
     await http.close();
     await socks.close();
   });
-  return { http, socks };
+  return { http: http.port, socks: socks.port };
 }
 
 describe('a session over', () => {
   for (const [kind, urlOf] of [
-    ['an HTTP proxy', (http: number, _: number) => `http://user:pass%3Aword@127.0.0.1:${http}`],
-    ['a SOCKS5 proxy', (_: number, socks: number) => `socks5://user:pass%3Aword@127.0.0.1:${socks}`],
+    ['an HTTP proxy', ({ http }: Ports) => `http://user:pass%3Aword@127.0.0.1:${http}`],
+    ['a SOCKS5 proxy', ({ socks }: Ports) => `socks5://user:pass%3Aword@127.0.0.1:${socks}`],
     ['a local address', () => 'local://127.0.0.9'],
     ['this machine itself', () => 'direct://'],
   ] as const) {
     test(`${kind} serves requests and tunnels`, async () => {
-      const { http, socks } = await startProxies();
+      const ports = await startProxies();
       const target = await startTarget();
-      const { port, events } = await startGateway({ upstreams: [urlOf(http.port, socks.port)] });
+      const { port, events } = await startGateway({ upstreams: [urlOf(ports)] });
       const plain = await sendGet(port, `${target.url}/plain`, '', 'session-a');
       const { socket, answer } = await sendConnect(port, target.url.slice(7), { password: 'session-a' });
       socket.write('GET /tunnel HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -41,13 +46,13 @@ describe('a session over', () => {
   }
 
   for (const [kind, urlOf] of [
-    ['an HTTP proxy', (http: number, _: number) => `http://user:wrong@127.0.0.1:${http}`],
-    ['a SOCKS5 proxy', (_: number, socks: number) => `socks5://user:wrong@127.0.0.1:${socks}`],
+    ['an HTTP proxy', ({ http }: Ports) => `http://user:wrong@127.0.0.1:${http}`],
+    ['a SOCKS5 proxy', ({ socks }: Ports) => `socks5://user:wrong@127.0.0.1:${socks}`],
   ] as const) {
     test(`${kind} that refuses our credentials is 502 send_failed, never a 407 of ours`, async () => {
-      const { http, socks } = await startProxies();
+      const ports = await startProxies();
       const target = await startTarget();
-      const { port } = await startGateway({ upstreams: [urlOf(http.port, socks.port)] });
+      const { port } = await startGateway({ upstreams: [urlOf(ports)] });
       const plain = await sendGet(port, target.url, 'X-Crawlera-Session: create\r\n');
       const { answer } = await sendConnect(port, target.url.slice(7), { password: 'session-a' });
       for (const { status, header, body } of [plain, answer]) {
