@@ -33,6 +33,8 @@ export class ProxyServer extends Server {
     // node reads these when it parses; its constructor options can't be reached through proxy-chain.
     const server = this.server as HttpServer & { maxHeaderSize: number; requireHostHeader: boolean };
     server.maxHeaderSize = MAX_HEADER_BYTES;
+    // Their size is bounded; past node's own bound on their number it would drop fields without a word.
+    server.maxHeadersCount = 0;
     server.requireHostHeader = false;
     server.requestTimeout = 0;
     server.headersTimeout = HEADERS_TIMEOUT_MS;

@@ -216,6 +216,18 @@ describe('what crosses the gateway', () => {
     expect(text.match(/hello/g)).toHaveLength(1);
   });
 
+  test('thousands of small fields arrive, both ways', async () => {
+    const fields = Array.from({ length: 5000 }, (_, index) => [`X${index}`, '1']).flat();
+    const target = await startTarget((_, res) => {
+      res.writeHead(200, [...fields, 'Content-Length', '0']).end();
+    });
+    const { port } = await startGateway();
+    const lines = Array.from({ length: 5000 }, (_, index) => `X${index}: 1\r\n`).join('');
+    const answer = await sendGet(port, target.url, lines);
+    expect(answer.rawHeaders.slice(0, fields.length)).toEqual(fields);
+    expect(target.arrivals[0]?.rawHeaders.slice(2, fields.length + 2)).toEqual(fields);
+  });
+
   test('100 KiB of header fields are accepted; more is 413 in our words', async () => {
     const [{ port }, target] = [await startGateway(), await startTarget()];
     const field = (bytes: number) => `X-Long: ${'a'.repeat(bytes)}\r\n`;

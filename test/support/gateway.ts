@@ -87,6 +87,7 @@ export async function startTarget(listener?: RequestListener): Promise<TestTarge
     return req.pipe(res);
   });
   server.on('connection', () => (connections += 1));
+  server.maxHeadersCount = 0;
   const port = await listenOnFreePort(server);
   onTestFinished(async () => {
     server.closeAllConnections();
