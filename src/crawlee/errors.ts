@@ -1,0 +1,131 @@
+// The errors a crawler meets, in the shapes Crawlee acts on: a session error retires the session and retries on another,
+// a critical error stops the run, any other costs a retry. When which is due is settled in `gateway-answers.ts`.
+//
+// No message here may hold `ECONNRESET`, `ECONNREFUSED` or `Proxy responded with`: Crawlee looks for these words and
+// then takes any error of an HTTP client, a critical one too, for a reason to rotate the session.
+// https://github.com/apify/crawlee/blob/v3.18.1/packages/utils/src/internals/blocked.ts
+
+import { CriticalError, NonRetryableError, SessionError } from '@crawlee/core';
+
+/** What goes with a session error. */
+export interface ProxySessionErrorDetails {
+  /** The protocol's own word, such as `bad_session_id`. */
+  readonly code: string;
+  /** Time until the session may be used again, where the gateway told, in milliseconds. */
+  readonly nextUseInMs?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/**
+ * A gateway session that can't be used any more. Crawlee retires the Crawlee session it belonged to and tries the
+ * request again with another, without counting it as one of `maxRequestRetries`.
+ *
+ * @example
+ * ```ts
+ * errorHandler({ request }, error) {
+ *   if (error instanceof ProxySessionError) console.log(request.url, error.code); // 'bad_session_id'
+ * }
+ * ```
+ */
+export class ProxySessionError extends SessionError {
+  override readonly name = 'ProxySessionError';
+  /** The protocol's own word, such as `bad_session_id`. */
+  readonly code: string;
+  /** Time until the session may be used again, where the gateway told, in milliseconds. */
+  readonly nextUseInMs: number | undefined;
+
+  constructor(message: string, { code, nextUseInMs, cause }: ProxySessionErrorDetails) {
+    super(message);
+    this.code = code;
+    this.nextUseInMs = nextUseInMs;
+    if (cause !== undefined) this.cause = cause;
+  }
+}
+
+/** The gateway does not know the API key: nothing a retry could change. */
+export function wrongApiKey(gatewayUrl: string, cause?: unknown): CriticalError {
+  return withCause(
+    new CriticalError(
+      `The gateway at ${gatewayUrl} refused the API key. Give the key it was started with in proxyUrl: ` +
+        'http://KEY:@host:port; `session-proxy key` prints it.',
+    ),
+    cause,
+  );
+}
+
+/** Nothing answers at the gateway's address, and nothing ever did: the run can't begin. */
+export function gatewayNotRunning(gatewayUrl: string, cause: unknown): CriticalError {
+  return withCause(
+    new CriticalError(
+      `No gateway answers at ${gatewayUrl} (${reasonOf(cause)}). Start one with \`session-proxy serve\`, ` +
+        'or correct the address in proxyUrl.',
+    ),
+    cause,
+  );
+}
+
+/** The gateway answered before and does not now; it may come back. */
+export function gatewayGone(gatewayUrl: string, cause: unknown): Error {
+  return withCause(new Error(`The gateway at ${gatewayUrl} does not answer any more (${reasonOf(cause)})`), cause);
+}
+
+/** What answers is no server of the session protocol. */
+export function notAGateway(gatewayUrl: string, told: string): CriticalError {
+  return new CriticalError(
+    `${gatewayUrl} is no server of the session protocol: ${told}. Correct the address in proxyUrl.`,
+  );
+}
+
+/** The gateway has forgotten, ended or never known this session. */
+export function sessionLost(proxySessionId: string, cause?: unknown): ProxySessionError {
+  return new ProxySessionError(
+    `The gateway knows no session ${proxySessionId} any more: it expired, was deleted, or the gateway was restarted`,
+    { code: 'bad_session_id', cause },
+  );
+}
+
+/** The Crawlee session came to its end while this request was on its way. */
+export function sessionEnded(crawleeSessionId: string): ProxySessionError {
+  return new ProxySessionError(`The Crawlee session ${crawleeSessionId} was retired, and its gateway session with it`, {
+    code: 'bad_session_id',
+  });
+}
+
+/** `close()` was called. */
+export function configurationClosed(): CriticalError {
+  return new CriticalError('This SessionProxyConfiguration was closed: make a new one, or close it after the run');
+}
+
+/** A header can't enter a tunnel's CONNECT, and inside the tunnel the target would read it. */
+export function httpsNeedsCredentials(url: string): NonRetryableError {
+  return new NonRetryableError(
+    `transport 'headers' can't carry the session to ${url}: over https the header would reach the target instead of ` +
+      "the gateway. Use transport 'credentials' for https targets.",
+  );
+}
+
+/** Nothing but our HTTP client can put the header on, and the crawler has another. */
+export function headersNeedPreset(): CriticalError {
+  return new CriticalError(
+    "transport 'headers' works with new CheerioCrawler(proxyConfiguration.httpCrawlerOptions({ … })) only: the option " +
+      "proxyConfiguration alone can't set a header. Use httpCrawlerOptions() or transport 'credentials'.",
+  );
+}
+
+/** Takes words out of a text that Crawlee would read as a reason to rotate the session. */
+export function withoutRotationWords(text: string): string {
+  return text
+    .replaceAll('ECONNREFUSED', 'connection refused')
+    .replaceAll('ECONNRESET', 'connection reset')
+    .replaceAll('Proxy responded with', 'the proxy answered');
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? withoutRotationWords(cause.message) : 'no reason given';
+}
+
+function withCause<T extends Error>(error: T, cause: unknown): T {
+  // Crawlee's own error classes take a message only.
+  if (cause !== undefined) error.cause = cause;
+  return error;
+}

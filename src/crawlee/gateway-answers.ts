@@ -1,0 +1,127 @@
+// What an answer of the gateway's own, or a tunnel it refused, means for the crawler: a lost session, a wrong key, or
+// an ordinary failure. Reads answers and error texts; sends nothing.
+
+import type { BaseHttpResponseData } from '@crawlee/core';
+
+import { HEADER } from '../protocol/header-names.js';
+import { sessionLost, withoutRotationWords, wrongApiKey } from './errors.js';
+
+/** An answer that the gateway made itself. */
+export interface GatewayAnswer {
+  /** The protocol's word; undefined where a proxy said 407 without one. */
+  readonly code: string | undefined;
+  readonly status: number;
+}
+
+/** What an error of the gateway's means. */
+export interface Verdict {
+  readonly error: Error;
+  /** Whether the session itself is fine, so that Crawlee's error score must not rise for it. */
+  readonly isSessionFine: boolean;
+}
+
+/** As much of the gateway's own words as a message repeats. */
+const MAX_TOLD_LENGTH = 300;
+
+const ERROR_HEADER = HEADER.error.toLowerCase();
+const SESSION_HEADER = HEADER.session.toLowerCase();
+const OUTGOING_IP_HEADER = HEADER.outgoingIp.toLowerCase();
+const NEXT_REQUEST_HEADER = HEADER.nextRequestIn.toLowerCase();
+
+/**
+ * Statuses of a refused tunnel, all that a client gets to see of it; got-scraping and http2-wrapper have three ways to
+ * put it, one of which makes Crawlee rotate the session and two of which don't.
+ *
+ * @see https://github.com/apify/got-scraping/blob/v4.2.1/src/resolve-protocol.ts and src/agent/h1-proxy-agent.ts,
+ *   https://github.com/szmarczak/http2-wrapper/blob/master/source/proxies/unexpected-status-code-error.js
+ */
+const TUNNEL_STATUS = /(?:proxy responded with|proxy server rejected the request with status code) (\d{3})/i;
+
+/** A refused tunnel shows its status only, so these name what that status can mean. */
+const TUNNEL_MEANINGS: Readonly<Record<number, string>> = {
+  429: 'too many requests running for this API key; lower maxConcurrency',
+  502: 'the target could not be reached',
+  503: 'no upstream is usable, or the wait is longer than the gateway holds requests',
+  504: 'the target did not answer in time',
+  523: 'the gateway does not allow this target; for private addresses start it with --allow-private',
+};
+
+/**
+ * Finds an answer of the gateway's own among answers that came through it. Over https the target's own header fields
+ * arrive untouched, so that nothing in them is to be trusted.
+ */
+export function readGatewayAnswer({ url, statusCode, headers }: BaseHttpResponseData): GatewayAnswer | undefined {
+  if (!url.startsWith('http:')) return undefined;
+  const code = headerOf(headers, ERROR_HEADER);
+  // No target may answer 407: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.8
+  if (code === undefined && statusCode !== 407) return undefined;
+  return { code, status: statusCode };
+}
+
+/** What an answer through the gateway tells of its session; nothing over https, see `readGatewayAnswer`. */
+export function readSessionNews({ url, headers }: BaseHttpResponseData): {
+  readonly id?: string;
+  readonly outgoingIp?: string;
+  readonly nextUseInMs?: number;
+} {
+  if (!url.startsWith('http:')) return {};
+  const id = headerOf(headers, SESSION_HEADER);
+  const outgoingIp = headerOf(headers, OUTGOING_IP_HEADER);
+  // Integer seconds on the wire; a decimal is read too, see "Units of X-Crawlera-Next-Request-In" of the protocol.
+  const nextUseInMs = Number(headerOf(headers, NEXT_REQUEST_HEADER) ?? Number.NaN) * 1000;
+  return {
+    ...(id === undefined ? {} : { id }),
+    ...(outgoingIp === undefined ? {} : { outgoingIp: withoutPort(outgoingIp) }),
+    ...(Number.isFinite(nextUseInMs) ? { nextUseInMs } : {}),
+  };
+}
+
+/** Reads which status a tunnel was refused with; undefined if the error is no refused tunnel. */
+export function readTunnelStatus(error: unknown): number | undefined {
+  const status = error instanceof Error ? TUNNEL_STATUS.exec(error.message)?.[1] : undefined;
+  return status === undefined ? undefined : Number(status);
+}
+
+/** Judges an answer of the gateway's own. `text` is its body, `proxySessionId` the session it was about. */
+export function judgeAnswer(
+  { code, status }: GatewayAnswer,
+  context: {
+    readonly text: string;
+    readonly gatewayUrl: string;
+    readonly targetUrl: string;
+    readonly proxySessionId: string | undefined;
+  },
+): Verdict {
+  if (status === 407 || code === 'bad_proxy_auth') {
+    return { error: wrongApiKey(context.gatewayUrl), isSessionFine: true };
+  }
+  if (code === 'bad_session_id' && context.proxySessionId !== undefined) {
+    return { error: sessionLost(context.proxySessionId), isSessionFine: false };
+  }
+  const said = context.text.trim().slice(0, MAX_TOLD_LENGTH) || 'no reason given';
+  const message = `The gateway answered ${status} ${code ?? ''} for ${context.targetUrl}: ${said}`;
+  return { error: new Error(withoutRotationWords(message)), isSessionFine: isFine(code) };
+}
+
+/** Judges a tunnel that was refused although the gateway knows both key and session. */
+export function judgeTunnel(status: number, targetUrl: string, cause: unknown): Verdict {
+  const error = new Error(
+    `The gateway opened no tunnel for ${targetUrl}: ${status}, ${TUNNEL_MEANINGS[status] ?? 'see its log for the reason'}`,
+    { cause },
+  );
+  return { error, isSessionFine: status === 503 || status === 429 };
+}
+
+/** Whether a failure says nothing about the session: others are waiting, or the gateway can't. */
+function isFine(code: string | undefined): boolean {
+  return ['serverbusy', 'too_many_conns', 'user_session_limit', 'noslaves', 'domain_forbidden'].includes(code ?? '');
+}
+
+function headerOf(headers: BaseHttpResponseData['headers'], lowerCaseName: string): string | undefined {
+  const value = headers[lowerCaseName];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function withoutPort(address: string): string {
+  return /^\[(.+)\](?::\d+)?$/.exec(address)?.[1] ?? address.replace(/^([^:]+):\d+$/, '$1');
+}

@@ -1,0 +1,133 @@
+// Sessions of one gateway as the plugin needs them: made, asked for and ended over REST, with a fall-back for servers
+// that speak the plain protocol only. Which Crawlee session they belong to is not known here.
+
+import { SessionsClientError } from '../client/client-error.js';
+import type { SessionsClient } from '../client/sessions-client.js';
+import type { UpstreamList } from '../protocol/rest.js';
+import { gatewayGone, gatewayNotRunning, notAGateway, wrongApiKey } from './errors.js';
+
+/**
+ * What is known of the gateway session that a Crawlee session is bound to.
+ *
+ * @example
+ * ```ts
+ * const bound: ProxySessionInfo | undefined = proxyConfiguration.proxySession(session);
+ * console.log(bound?.id, bound?.outgoingIp); // 399896684904169 203.0.113.7
+ * ```
+ */
+export interface ProxySessionInfo {
+  /** The session's ID at the gateway. */
+  readonly id: string;
+  /** The address targets see; undefined where the server does not tell. */
+  readonly outgoingIp: string | undefined;
+  /** Time until the next use that the gateway last told of, in milliseconds; undefined where it told of none. */
+  readonly nextUseInMs?: number | undefined;
+}
+
+/** Codes of calls that no gateway answered. */
+const UNANSWERED = new Set(['econnrefused', 'econnreset', 'nxdomain', 'timeout', 'send_failed']);
+
+/** Makes and ends sessions of one API key. */
+export class GatewaySessions {
+  readonly #client: SessionsClient;
+  readonly #country: string | undefined;
+  #wasReached = false;
+  /** Whether the server has no `/api`. Learnt from its first answer. */
+  #isPlain = false;
+
+  constructor(client: SessionsClient, country: string | undefined) {
+    this.#client = client;
+    this.#country = country;
+  }
+
+  /** Where the gateway is, without the API key. */
+  get url(): string {
+    return this.#client.url;
+  }
+
+  /**
+   * Makes a session. Its answers are not judged by the gateway's ban rules: Crawlee judges pages, and sees those of
+   * https targets too.
+   *
+   * @throws CriticalError for a wrong API key or no gateway at all, else an Error
+   */
+  async create(): Promise<ProxySessionInfo> {
+    if (!this.#isPlain) {
+      const created = await this.#ask(() => this.#client.create({ bancheck: false, country: this.#country }));
+      if (created !== undefined) return { id: created.id, outgoingIp: created.outgoingIp };
+    }
+    if (this.#country !== undefined) throw notAGateway(this.url, "it has no /api, so it can't choose a country");
+    const id = await this.#ask(() => this.#client.createPlain());
+    if (id === undefined) throw notAGateway(this.url, 'it has neither /api/sessions nor /sessions');
+    return { id, outgoingIp: undefined };
+  }
+
+  /** Ends a session; one that is gone already is no error. */
+  async delete(id: string): Promise<void> {
+    await (this.#isPlain ? this.#client.deletePlain(id) : this.#client.delete(id));
+  }
+
+  /**
+   * Whether the gateway still knows the session.
+   *
+   * @throws CriticalError for a wrong API key, else an Error if the gateway does not answer
+   */
+  async isAlive(id: string): Promise<boolean> {
+    if (!this.#isPlain) {
+      const found = await this.#ask(async () => ({ session: await this.#client.get(id) }));
+      if (found !== undefined) return found.session !== undefined;
+    }
+    const listed = await this.#ask(() => this.#client.listPlain());
+    return listed !== undefined && Object.hasOwn(listed, id);
+  }
+
+  /** Time until the session may be used again, in milliseconds; undefined where the server can't be asked. */
+  async nextUseInMs(id: string): Promise<number | undefined> {
+    return this.#isPlain ? undefined : (await this.#client.get(id).catch(unanswered))?.nextUseInMs;
+  }
+
+  /** The ways out and the delays; undefined where the server can't be asked. */
+  async upstreams(): Promise<UpstreamList | undefined> {
+    return this.#isPlain ? undefined : this.#client.upstreams().catch(unanswered);
+  }
+
+  /** How many addresses sessions can leave from; undefined where the server can't be asked. */
+  async countOutgoingIps(): Promise<number | undefined> {
+    const list = await this.upstreams();
+    if (list === undefined) return undefined;
+    const usable = list.upstreams.filter(({ country }) => this.#country === undefined || country === this.#country);
+    return new Set(usable.map(({ outgoingIp }) => outgoingIp)).size || undefined;
+  }
+
+  /** An answer was read through the gateway, so one is there: its silence from now on may pass. */
+  markReached(): void {
+    this.#wasReached = true;
+  }
+
+  /** Makes a call; undefined if the server has nothing at that path. Other failures are put into Crawlee's words. */
+  async #ask<T>(call: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const answer = await call();
+      this.#wasReached = true;
+      return answer;
+    } catch (error) {
+      if (error instanceof SessionsClientError && error.code === 'unexpected_answer' && error.status === 404) {
+        this.#isPlain = true;
+        return undefined;
+      }
+      throw this.#describe(error);
+    }
+  }
+
+  #describe(error: unknown): unknown {
+    if (!(error instanceof SessionsClientError)) return error;
+    if (error.status === 401 || error.status === 407) return wrongApiKey(this.url, error);
+    if (!UNANSWERED.has(error.code)) return error;
+    return this.#wasReached ? gatewayGone(this.url, error) : gatewayNotRunning(this.url, error);
+  }
+}
+
+function unanswered(): undefined {
+  // These answers only make a default or a hint better; the requests themselves will tell what is wrong.
+  return undefined;
+}

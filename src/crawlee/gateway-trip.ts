@@ -1,0 +1,119 @@
+// One request through the gateway: what comes back from the gateway itself, as an answer or as a tunnel it refused, is
+// turned into the error that Crawlee treats right.
+
+import { Readable } from 'node:stream';
+
+import type { BaseHttpResponseData, Session } from '@crawlee/core';
+
+import type { Core } from './core.js';
+import { gatewayGone, sessionLost, wrongApiKey } from './errors.js';
+import { judgeAnswer, judgeTunnel, readGatewayAnswer, readSessionNews, readTunnelStatus } from './gateway-answers.js';
+import { ProxySession } from './proxy-session.js';
+
+/** A request on its way. */
+export interface Trip {
+  readonly url: string;
+  readonly session: Session | undefined;
+  /** The session it names; undefined outside sessions, and while it asks for a new one. */
+  readonly proxySessionId: string | undefined;
+  /** Whether it is a page that the crawler loads, so that Crawlee will count its failure against the session. */
+  readonly isNavigation: boolean;
+}
+
+/** As much of the gateway's own answers as is read. */
+const MAX_TEXT_LENGTH = 1_000;
+
+/**
+ * Sends a request and reads what the gateway has to say.
+ *
+ * @throws ProxySessionError if the gateway lost the session, CriticalError for a wrong API key, an Error for its other
+ *   answers, and what `send` threw where that is not the gateway's doing
+ */
+export async function travel<R extends BaseHttpResponseData>(
+  core: Core,
+  trip: Trip,
+  send: () => Promise<R>,
+): Promise<R> {
+  const crawleeId = trip.session?.id ?? '';
+  core.bindings.enter(crawleeId);
+  try {
+    const response = await send().catch(async (error: unknown) => {
+      throw await explainFailure(core, trip, error);
+    });
+    await checkAnswer(core, trip, response);
+    return response;
+  } finally {
+    core.bindings.leave(crawleeId);
+  }
+}
+
+async function checkAnswer(core: Core, trip: Trip, response: BaseHttpResponseData): Promise<void> {
+  core.gateway.markReached();
+  const answer = readGatewayAnswer(response);
+  if (answer === undefined) {
+    const { nextUseInMs } = readSessionNews(response);
+    if (trip.session !== undefined) core.bindings.learn(trip.session.id, { nextUseInMs });
+    return;
+  }
+  const text = await readText(response);
+  const { url: targetUrl, proxySessionId } = trip;
+  const verdict = judgeAnswer(answer, { text, gatewayUrl: core.address.url, targetUrl, proxySessionId });
+  if (answer.code === 'bad_session_id') endLostSession(core, trip);
+  if (verdict.isSessionFine) excuse(trip);
+  throw verdict.error;
+}
+
+/** Finds out what a failure means. Over https the reason is not in it, so the gateway is asked about the session. */
+async function explainFailure(core: Core, trip: Trip, error: unknown): Promise<unknown> {
+  // Crawlee and got know their own time limits by class.
+  if (!(error instanceof Error) || error.name === 'TimeoutError') return error;
+  if ('code' in error && error.code === 'ECONNREFUSED') {
+    // A client of a proxy connects to nothing else, so it is the gateway that refused.
+    excuse(trip);
+    return gatewayGone(core.address.url, error);
+  }
+  const status = readTunnelStatus(error);
+  if (status === undefined && !trip.url.startsWith('https:')) return error;
+  if (status === 407) return wrongApiKey(core.address.url, error);
+  try {
+    const { proxySessionId } = trip;
+    if (proxySessionId !== undefined && !(await core.gateway.isAlive(proxySessionId))) {
+      endLostSession(core, trip);
+      return sessionLost(proxySessionId, error);
+    }
+  } catch (askingError) {
+    return askingError;
+  }
+  if (status === undefined) return error;
+  const verdict = judgeTunnel(status, trip.url, error);
+  if (verdict.isSessionFine) excuse(trip);
+  return verdict.error;
+}
+
+/** Retires the Crawlee session at once, so that no further request is put into it before this one's error arrives. */
+function endLostSession(core: Core, { session }: Trip): void {
+  if (session === undefined) return;
+  core.bindings.forget(session.id);
+  session.retire();
+}
+
+function excuse({ session, isNavigation }: Trip): void {
+  if (isNavigation && session instanceof ProxySession) session.excuseNextError();
+}
+
+/** Reads the text of an answer that nobody else will read, and lets its connection go. */
+async function readText(response: BaseHttpResponseData): Promise<string> {
+  if ('body' in response) return String(response.body).slice(0, MAX_TEXT_LENGTH);
+  if (!('stream' in response) || !(response.stream instanceof Readable)) return '';
+  let text = '';
+  try {
+    // Leaving the loop destroys the stream.
+    for await (const chunk of response.stream) {
+      text += String(chunk);
+      if (text.length >= MAX_TEXT_LENGTH) break;
+    }
+  } catch {
+    // Status and code are known already; the text would only have made the message better.
+  }
+  return text.slice(0, MAX_TEXT_LENGTH);
+}

@@ -1,0 +1,171 @@
+// Which gateway session each Crawlee session is bound to: made once however many requests ask at a time, ended when
+// the Crawlee session is. How sessions are made and ended comes in; Crawlee's classes are not known here.
+
+import { configurationClosed, sessionEnded } from './errors.js';
+import type { ProxySessionInfo } from './gateway-sessions.js';
+
+/**
+ * Crawlee sessions bound at a time; past it the one unused for longest loses its gateway session. As many as a gateway
+ * allows an API key by default, and five times Crawlee's own default pool. With the option `proxyConfiguration` alone
+ * nobody tells us that a Crawlee session was retired, so those that were leave this way.
+ */
+const MAX_BINDINGS = 5_000;
+
+/** Ended Crawlee sessions that are remembered, for requests that were on their way when theirs ended. */
+const MAX_ENDED = 1_000;
+
+/** Deletions sent at a time by `close()`. */
+const DELETE_CONCURRENCY = 20;
+
+interface Binding {
+  readonly creation: Promise<ProxySessionInfo>;
+  info: ProxySessionInfo | undefined;
+  /** Requests that were sent and not answered yet. */
+  inFlight: number;
+  hasEnded: boolean;
+}
+
+/** How bindings are made and undone. */
+export interface SessionBindingsOptions {
+  readonly create: () => Promise<ProxySessionInfo>;
+  /** Ends a session at the gateway. Rejections are told to `onDeleteFailed` and nobody else. */
+  readonly delete: (id: string) => Promise<void>;
+  readonly onDeleteFailed: (id: string, error: unknown) => void;
+}
+
+/** The bindings of one configuration. Crawlee's own session ids stay in here and are never sent. */
+export class SessionBindings {
+  readonly #options: SessionBindingsOptions;
+  /** At most `MAX_BINDINGS`, least recently used first. */
+  readonly #bindings = new Map<string, Binding>();
+  /** At most `MAX_ENDED`, oldest first. */
+  readonly #ended = new Set<string>();
+  readonly #deletions = new Set<Promise<void>>();
+  #isClosed = false;
+
+  constructor(options: SessionBindingsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Gives the gateway session of a Crawlee session, and makes it at the first call; calls in between share that one.
+   * If it can't be made, the next call tries again.
+   *
+   * @throws ProxySessionError if the Crawlee session has ended, CriticalError after `close()`, else what `create` threw
+   */
+  async bind(crawleeId: string, create = this.#options.create): Promise<ProxySessionInfo> {
+    if (this.#isClosed) throw configurationClosed();
+    if (this.#ended.has(crawleeId)) throw sessionEnded(crawleeId);
+    const known = this.#bindings.get(crawleeId);
+    if (known !== undefined) {
+      this.#bindings.delete(crawleeId);
+      this.#bindings.set(crawleeId, known);
+      return known.info ?? known.creation;
+    }
+    this.#makeRoom();
+    const binding: Binding = { creation: create(), info: undefined, inFlight: 0, hasEnded: false };
+    this.#bindings.set(crawleeId, binding);
+    try {
+      binding.info = await binding.creation;
+      return binding.info;
+    } catch (error) {
+      if (this.#bindings.get(crawleeId) === binding) this.#bindings.delete(crawleeId);
+      throw error;
+    }
+  }
+
+  /** What is known of a Crawlee session's gateway session; undefined before its first use and after its end. */
+  find(crawleeId: string): ProxySessionInfo | undefined {
+    const binding = this.#bindings.get(crawleeId);
+    return binding === undefined || binding.hasEnded ? undefined : binding.info;
+  }
+
+  /** Takes down what an answer told of a session. */
+  learn(crawleeId: string, news: Partial<ProxySessionInfo>): void {
+    const binding = this.#bindings.get(crawleeId);
+    if (binding?.info !== undefined) binding.info = { ...binding.info, ...news };
+  }
+
+  /** A request is sent; until `leave` its gateway session is kept, even if its Crawlee session ends meanwhile. */
+  enter(crawleeId: string): void {
+    const binding = this.#bindings.get(crawleeId);
+    if (binding !== undefined) binding.inFlight += 1;
+  }
+
+  /** The request of an `enter` was answered, or failed. */
+  leave(crawleeId: string): void {
+    const binding = this.#bindings.get(crawleeId);
+    if (binding === undefined) return;
+    binding.inFlight -= 1;
+    if (binding.hasEnded && binding.inFlight <= 0) this.#end(crawleeId, binding);
+  }
+
+  /** The Crawlee session was retired: ends its gateway session, as soon as no request is under way in it. */
+  release(crawleeId: string): void {
+    const binding = this.#bindings.get(crawleeId);
+    if (binding === undefined) {
+      this.#rememberEnd(crawleeId);
+      return;
+    }
+    binding.hasEnded = true;
+    if (binding.inFlight <= 0) this.#end(crawleeId, binding);
+  }
+
+  /** The gateway has lost the session: there is nothing to end there, and nothing more to send in it. */
+  forget(crawleeId: string): void {
+    this.#bindings.delete(crawleeId);
+    this.#rememberEnd(crawleeId);
+  }
+
+  /** Ends all sessions unless they are to be kept; `bind` throws from now on. Never throws itself. */
+  async close({ keepSessions }: { readonly keepSessions: boolean }): Promise<void> {
+    this.#isClosed = true;
+    const bindings = [...this.#bindings.values()];
+    this.#bindings.clear();
+    const workers = Array.from({ length: DELETE_CONCURRENCY }, async () => {
+      for (let binding = bindings.pop(); binding !== undefined; binding = bindings.pop()) {
+        // One after another in each worker is what limits them.
+        // oxlint-disable-next-line no-await-in-loop
+        await this.#settle(binding, keepSessions);
+      }
+    });
+    await Promise.all([...workers, ...this.#deletions]);
+  }
+
+  async #settle(binding: Binding, keepSession: boolean): Promise<void> {
+    const deletion = keepSession ? Promise.resolve() : this.#delete(binding);
+    // With transport 'headers' a first request may be held for minutes; its session is ended once it has come.
+    if (binding.info === undefined && binding.inFlight > 0) return;
+    await deletion;
+  }
+
+  #end(crawleeId: string, binding: Binding): void {
+    this.forget(crawleeId);
+    const deletion = this.#delete(binding);
+    this.#deletions.add(deletion);
+    void deletion.finally(() => this.#deletions.delete(deletion));
+  }
+
+  async #delete(binding: Binding): Promise<void> {
+    // One that could not be made left nothing to end, and whoever asked for it was told.
+    const info = await binding.creation.catch(() => undefined);
+    if (info === undefined) return;
+    await this.#options.delete(info.id).catch((error: unknown) => this.#options.onDeleteFailed(info.id, error));
+  }
+
+  #makeRoom(): void {
+    if (this.#bindings.size < MAX_BINDINGS) return;
+    for (const [crawleeId, binding] of this.#bindings) {
+      if (binding.inFlight > 0) continue;
+      this.#end(crawleeId, binding);
+      return;
+    }
+  }
+
+  #rememberEnd(crawleeId: string): void {
+    this.#ended.add(crawleeId);
+    if (this.#ended.size <= MAX_ENDED) return;
+    const [oldest] = this.#ended;
+    if (oldest !== undefined) this.#ended.delete(oldest);
+  }
+}

@@ -1,0 +1,208 @@
+// The plugin as users hold it: Crawlee's proxy configuration, with a gateway session for each Crawlee session. Puts the
+// parts together; what each decides is in its own file.
+
+import { log, ProxyConfiguration } from '@crawlee/core';
+import type { ProxyInfo, Request, Session } from '@crawlee/core';
+
+import { SessionsClient } from '../client/sessions-client.js';
+import type { GatewayOptions } from '../gateway/options.js';
+import { AdoptedSessions } from './adopted-sessions.js';
+import { registerCore } from './core.js';
+import type { Core } from './core.js';
+import { headersNeedPreset } from './errors.js';
+import { GatewaySessions } from './gateway-sessions.js';
+import type { ProxySessionInfo } from './gateway-sessions.js';
+import { HoldWatch } from './hold-watch.js';
+import { mergeHttpCrawlerOptions } from './http-crawler-options.js';
+import { resolveOptions, splitLaunchOptions } from './options.js';
+import type { LaunchedOptions, ResolvedOptions, SessionProxyConfigurationOptions } from './options.js';
+import { writeProxyUrl } from './proxy-url.js';
+import { SessionBindings } from './session-bindings.js';
+
+/** A gateway's own default of `delays.maxHold`, in milliseconds: what is reckoned with where it can't be asked. */
+const DEFAULT_MAX_HOLD_MS = 900_000;
+
+/** What Crawlee hands over beside the session: in Crawlee 4 alone, in Crawlee 3 after the session's id. */
+export interface NewProxyInfoOptions {
+  readonly request?: Request;
+  readonly proxyTier?: number;
+}
+
+/**
+ * Options of `SessionProxyConfiguration.launch()`: the gateway's own, and the plugin's but for `proxyUrl`.
+ *
+ * @example
+ * ```ts
+ * const options: LaunchOptions = { upstreams: ['socks5://proxy.example:1080'], delays: { default: '5s' } };
+ * ```
+ */
+export type LaunchOptions = GatewayOptions & LaunchedOptions;
+
+/** A gateway that `launch()` started. */
+interface LaunchedGateway {
+  close(): Promise<void>;
+}
+
+/**
+ * A proxy configuration that gives every Crawlee session a gateway session of its own, and so one outgoing IP for as
+ * long as it lives. The gateway session is made at the first use and ended when the Crawlee session is retired (with
+ * `httpCrawlerOptions()`) or at `close()`; at most 5,000 are bound at a time, the least recently used leave first.
+ *
+ * @example
+ * ```ts
+ * const proxyConfiguration = new SessionProxyConfiguration({ proxyUrl: 'http://KEY:@127.0.0.1:8011' });
+ * const crawler = new CheerioCrawler(proxyConfiguration.httpCrawlerOptions({ requestHandler }));
+ * await crawler.run(['https://example.com']);
+ * await proxyConfiguration.close();
+ * ```
+ */
+export class SessionProxyConfiguration extends ProxyConfiguration {
+  readonly #holdWatch: HoldWatch;
+  #core: Core;
+  #launched: LaunchedGateway | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** @throws TypeError that says which option was wrong and what to write */
+  constructor(options: SessionProxyConfigurationOptions) {
+    const resolved = resolveOptions(options);
+    super();
+    this.#core = createCore(resolved);
+    this.#holdWatch = new HoldWatch(this.#core.gateway, this.#core.log);
+    registerCore(this, this.#core);
+  }
+
+  /**
+   * Starts a gateway in this process, on any free port unless `port` says otherwise; `close()` stops it.
+   *
+   * @throws ConfigurationError or TypeError for bad options, the system's error if the gateway can't listen
+   * @example
+   * ```ts
+   * await using proxyConfiguration = await SessionProxyConfiguration.launch({
+   *   upstreams: ['http://user:pass@proxy-1.example:3128', 'http://user:pass@proxy-2.example:3128'],
+   * });
+   * ```
+   */
+  static async launch(options: LaunchOptions): Promise<SessionProxyConfiguration> {
+    const { plugin, gateway: gatewayOptions } = splitLaunchOptions(options);
+    // Only here is the server needed: whoever has a gateway elsewhere need not load it.
+    const { Gateway } = await import('../gateway/index.js');
+    const gateway = new Gateway({ ...gatewayOptions, port: gatewayOptions.port ?? 0 });
+    await gateway.listen();
+    try {
+      const configuration = new SessionProxyConfiguration({ ...plugin, proxyUrl: gateway.proxyUrl });
+      const maxHoldMs = (await configuration.#core.gateway.upstreams())?.delays.maxHoldMs ?? DEFAULT_MAX_HOLD_MS;
+      configuration.#core = { ...configuration.#core, maxHoldMs };
+      configuration.#launched = gateway;
+      registerCore(configuration, configuration.#core);
+      return configuration;
+    } catch (error) {
+      await gateway.close();
+      throw error;
+    }
+  }
+
+  /** The gateway's address with the API key, without a session: `http://KEY:@host:port`. */
+  get proxyUrl(): string {
+    return writeProxyUrl(this.#core.address);
+  }
+
+  /**
+   * Gives the proxy of a Crawlee session, and makes its gateway session at the first call. Without a session id it is
+   * the gateway without a session. Crawlee calls this for every request.
+   *
+   * @throws CriticalError for a wrong API key or no gateway, which stops the run; ProxySessionError if the Crawlee
+   *   session was retired meanwhile
+   */
+  override async newProxyInfo(
+    sessionId?: string | number | NewProxyInfoOptions,
+    options?: NewProxyInfoOptions,
+  ): Promise<ProxyInfo> {
+    const crawleeId = typeof sessionId === 'object' || sessionId === undefined ? undefined : String(sessionId);
+    const url = await this.newUrl(crawleeId, options);
+    const { username, password, hostname, port, protocol } = new URL(url);
+    return {
+      ...(crawleeId === undefined ? {} : { sessionId: crawleeId }),
+      url,
+      username: decodeURIComponent(username),
+      password: decodeURIComponent(password),
+      hostname,
+      port: port === '' ? (PORTS[protocol] ?? '') : port,
+    };
+  }
+
+  /** As `newProxyInfo()`, but the URL alone: `http://KEY:session-ID@host:port`. */
+  override async newUrl(
+    sessionId?: string | number | NewProxyInfoOptions,
+    _options?: NewProxyInfoOptions,
+  ): Promise<string> {
+    if (typeof sessionId === 'object' || sessionId === undefined) return this.proxyUrl;
+    const { address, adopted, bindings, transport } = this.#core;
+    const crawleeId = String(sessionId);
+    const hasPreset = adopted.has(crawleeId);
+    if (transport === 'headers') {
+      if (!hasPreset) throw headersNeedPreset();
+      // The HTTP client of the preset puts the session on the request itself.
+      return this.proxyUrl;
+    }
+    const { id } = await bindings.bind(crawleeId);
+    if (!hasPreset) this.#holdWatch.look(id);
+    return writeProxyUrl(address, id);
+  }
+
+  /**
+   * Merges into the options of an HTTP crawler (Cheerio, Http, JSDOM, LinkeDOM) what the option `proxyConfiguration`
+   * alone can't do; your values win. The pool holds as many sessions as the gateway has outgoing IPs, time limits
+   * outlast the longest hold, a retired session ends its gateway session, and the gateway's answers are read as what
+   * they are.
+   *
+   * @throws TypeError for another `proxyConfiguration` among the options, or `useSessionPool: false`
+   * @example
+   * ```ts
+   * const crawler = new CheerioCrawler(proxyConfiguration.httpCrawlerOptions({ requestHandler, maxConcurrency: 5 }));
+   * ```
+   */
+  httpCrawlerOptions<O extends object>(options: O): O {
+    return mergeHttpCrawlerOptions(this.#core, this, options);
+  }
+
+  /** What is known of a Crawlee session's gateway session; undefined before its first use and after its retirement. */
+  proxySession(session: Pick<Session, 'id'>): ProxySessionInfo | undefined {
+    return this.#core.bindings.find(session.id);
+  }
+
+  /**
+   * Ends the gateway sessions that this configuration made, unless they are to be kept, and a gateway that it
+   * launched. No session can be made afterwards. It does not throw if the gateway is gone or has forgotten them.
+   */
+  async close({ keepSessions = false }: { readonly keepSessions?: boolean } = {}): Promise<void> {
+    this.#closed ??= this.#close(keepSessions);
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(keepSessions: boolean): Promise<void> {
+    this.#holdWatch.close();
+    await this.#core.bindings.close({ keepSessions });
+    await this.#launched?.close();
+  }
+}
+
+const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
+
+function createCore({ address, transport, country }: ResolvedOptions): Core {
+  const pluginLog = log.child({ prefix: 'SessionProxy' });
+  const gateway = new GatewaySessions(new SessionsClient(writeProxyUrl(address)), country);
+  const bindings = new SessionBindings({
+    create: () => gateway.create(),
+    delete: (id) => gateway.delete(id),
+    onDeleteFailed: (id, error) => {
+      // It ends by itself after the gateway's `sessions.ttl`.
+      pluginLog.debug(`Session ${id} was not deleted: ${error instanceof Error ? error.message : String(error)}`);
+    },
+  });
+  const adopted = new AdoptedSessions();
+  return { address, transport, gateway, bindings, adopted, log: pluginLog, maxHoldMs: DEFAULT_MAX_HOLD_MS };
+}

@@ -1,0 +1,70 @@
+// What is said to who gives wrong options; no message may hold the API key.
+
+import { expect, test } from 'vitest';
+
+import { SessionProxyConfiguration } from '../../src/index.js';
+
+const KEY = 'secret-key-0000';
+const PROXY_URL = `http://${KEY}:@127.0.0.1:8011`;
+
+function messageOf(options: unknown): string {
+  try {
+    // What a JavaScript user may write.
+    const configuration = Reflect.construct(SessionProxyConfiguration, [options]);
+    return `accepted ${configuration.constructor.name}`;
+  } catch (error) {
+    return error instanceof TypeError ? error.message : `not a TypeError: ${String(error)}`;
+  }
+}
+
+for (const [name, options, told] of [
+  ['nothing at all', undefined, 'new SessionProxyConfiguration({ proxyUrl:'],
+  ['no proxyUrl', {}, 'proxyUrl is missing'],
+  ['a proxyUrl that is no URL', { proxyUrl: 'localhost:8011' }, 'write http://KEY:@host:port'],
+  ['a proxyUrl without scheme', { proxyUrl: `${KEY}:@localhost:8011` }, 'write http://KEY:@host:port'],
+  ['a proxyUrl of another scheme', { proxyUrl: `socks5://${KEY}:@h:1` }, 'write http://KEY:@host:port'],
+  ['a proxyUrl without key', { proxyUrl: 'http://127.0.0.1:8011' }, 'has no API key: write http://KEY:@127.0.0.1:8011'],
+  ['a proxyUrl with the key as password', { proxyUrl: `http://:${KEY}@127.0.0.1:8011` }, 'has no API key'],
+  ['proxyUrls', { proxyUrl: PROXY_URL, proxyUrls: ['http://a:1'] }, 'give them to it as upstreams'],
+  [
+    'tieredProxyUrls',
+    { proxyUrl: PROXY_URL, tieredProxyUrls: [['http://a:1']] },
+    'another outgoing IP on every request',
+  ],
+  ['newUrlFunction', { proxyUrl: PROXY_URL, newUrlFunction: () => null }, 'makes the proxy URL of each session itself'],
+  ['upstreams', { proxyUrl: PROXY_URL, upstreams: ['direct://'] }, 'SessionProxyConfiguration.launch({ upstreams })'],
+  ['ca', { proxyUrl: PROXY_URL, ca: '-----BEGIN' }, 'no use in this version'],
+  ['a misspelt option', { proxyUrl: PROXY_URL, transprot: 'headers' }, 'Did you mean transport?'],
+  ['an unknown transport', { proxyUrl: PROXY_URL, transport: 'header' }, "transport takes 'credentials' or 'headers'"],
+  ['pacing by the client', { proxyUrl: PROXY_URL, pacing: 'client' }, "pacing takes 'gateway' in this version"],
+  ['lost sessions made anew', { proxyUrl: PROXY_URL, onSessionLost: 'recreate' }, "takes 'retire' in this version"],
+  ['a country of three letters', { proxyUrl: PROXY_URL, country: 'usa' }, 'country takes two letters'],
+  [
+    'a country with headers',
+    { proxyUrl: PROXY_URL, country: 'us', transport: 'headers' },
+    "can't go with transport 'headers'",
+  ],
+] as const) {
+  test(`${name} is refused with what to do`, () => {
+    const message = messageOf(options);
+    expect(message).toContain(told);
+    expect(message).not.toContain(KEY);
+  });
+}
+
+test.each([
+  { proxyUrl: PROXY_URL },
+  { proxyUrl: `http://${KEY}@127.0.0.1:8011/` },
+  { proxyUrl: `http://${KEY}:dummy@127.0.0.1:8011` },
+  { proxyUrl: `http://${KEY}:@[::1]:8011`, transport: 'headers' },
+  { proxyUrl: PROXY_URL, transport: 'credentials', country: 'US', pacing: 'gateway', onSessionLost: 'retire' },
+  { proxyUrl: PROXY_URL, transport: undefined, country: undefined, proxyUrls: undefined },
+])('$proxyUrl and the like are accepted', (options) => {
+  expect(messageOf(options)).toBe('accepted SessionProxyConfiguration');
+});
+
+test('proxyUrl is the address with the key, however it was written', () => {
+  for (const written of [PROXY_URL, `http://${KEY}@127.0.0.1:8011/`, `http://${KEY}:dummy@127.0.0.1:8011`]) {
+    expect(new SessionProxyConfiguration({ proxyUrl: written }).proxyUrl).toBe(PROXY_URL);
+  }
+});
