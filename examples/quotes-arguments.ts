@@ -1,0 +1,47 @@
+// The command line of the quotes examples: where the pages are and which gateway leads there.
+import { parseArgs } from 'node:util';
+
+/** What was asked for; undefined is what the example brings itself. */
+export interface QuotesArguments {
+  /** First page of a quotes site. */
+  readonly url: string | undefined;
+  /** A running gateway, with the API key. */
+  readonly proxyUrl: string | undefined;
+  readonly transport: 'credentials' | 'headers';
+}
+
+const EXAMPLES = {
+  url: 'http://quotes.toscrape.com/',
+  'proxy-url': 'http://KEY:@127.0.0.1:8011',
+  transport: 'credentials|headers',
+} as const;
+
+/** Reads the command line; on a mistake says what it was and ends the process with 2. */
+export function readArguments(names: readonly (keyof typeof EXAMPLES)[]): QuotesArguments {
+  try {
+    const options = Object.fromEntries(names.map((name) => [name, { type: 'string' }] as const));
+    const { url, 'proxy-url': proxyUrl, transport = 'credentials' } = parseArgs({ options }).values;
+    if (transport !== 'credentials' && transport !== 'headers') {
+      throw new Error(`--transport takes credentials or headers, not ${transport}`);
+    }
+    if (url !== undefined && readHttpUrl(url) === undefined) throw new Error(`--url takes an http URL, not ${url}`);
+    if (proxyUrl !== undefined && !readHttpUrl(proxyUrl)?.username) {
+      throw new Error('--proxy-url takes the address of a gateway with its API key');
+    }
+    return { url, proxyUrl, transport };
+  } catch (error) {
+    const usage = names.map((name) => `--${name} ${EXAMPLES[name]}`).join(', ');
+    console.error(`${error instanceof Error ? error.message : String(error)}\nOptions: ${usage}`);
+    return process.exit(2);
+  }
+}
+
+/** Ways out for a gateway of the example's own: other loopback addresses for the site beside it, where Linux has them. */
+export function chooseUpstreams({ url }: QuotesArguments): string[] {
+  return url === undefined && process.platform === 'linux' ? ['local://127.0.0.2', 'local://127.0.0.3'] : ['direct://'];
+}
+
+function readHttpUrl(value: string): URL | undefined {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  return url !== undefined && ['http:', 'https:'].includes(url.protocol) ? url : undefined;
+}

@@ -1,0 +1,99 @@
+// The quotes examples as a user runs them: what they print, what they leave behind, what they say to bad arguments.
+// They import the package by its name, so they run what `npm run build` made.
+
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+beforeAll(() => {
+  if (!existsSync(path.join(ROOT, 'dist', 'index.js'))) throw new Error('Run `npm run build` before this test');
+});
+
+interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** What went into Crawlee's default dataset, in order. */
+  readonly items: readonly unknown[];
+}
+
+/** Runs an example with a storage directory of its own. */
+async function run(example: string, args: readonly string[], cleanUp: (fn: () => Promise<void>) => void): Promise<Run> {
+  const storage = await mkdtemp(path.join(tmpdir(), 'quotes-'));
+  cleanUp(() => rm(storage, { recursive: true, force: true }));
+  const outcome = await new Promise<Omit<Run, 'items'>>((resolve) => {
+    execFile(
+      process.execPath,
+      ['--import', 'tsx', path.join(ROOT, 'examples', example), ...args],
+      { cwd: ROOT, env: { ...process.env, CRAWLEE_STORAGE_DIR: storage } },
+      (error, stdout, stderr) => resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr }),
+    );
+  });
+  return { ...outcome, items: await readItems(path.join(storage, 'datasets', 'default')) };
+}
+
+async function readItems(directory: string): Promise<unknown[]> {
+  if (!existsSync(directory)) return [];
+  const files = (await readdir(directory)).filter((file) => file.endsWith('.json')).toSorted();
+  return Promise.all(
+    files.map(async (file): Promise<unknown> => JSON.parse(await readFile(path.join(directory, file), 'utf8'))),
+  );
+}
+
+function lastLine(text: string): string | undefined {
+  return text.trim().split('\n').at(-1);
+}
+
+const FOUND = '100 quotes, 10 pages, 1 session, 1 outgoing IP';
+
+test('the spider finds the same 100 quotes in one session with either transport', async () => {
+  const [credentials, headers] = await Promise.all(
+    ['credentials', 'headers'].map((name) => run('quotes-cheerio.ts', ['--transport', name], onTestFinished)),
+  );
+  for (const outcome of [credentials, headers]) {
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    expect(lastLine(outcome?.stdout ?? '')).toBe(FOUND);
+    expect(outcome?.stdout).toContain('/page/10/: 10 quotes, the first by ');
+    const rows = [...(outcome?.stdout ?? '').matchAll(/│ '\/[^']*' +│ 10 +│ '(\d+)' │ '([\d.]+)' +│ '[\d.]+ s' +│/g)];
+    expect(rows).toHaveLength(10);
+    expect(new Set(rows.map(([, id, ip]) => `${id} ${ip}`)).size).toBe(1);
+  }
+  expect(credentials?.items).toHaveLength(100);
+  expect(credentials?.items).toEqual(headers?.items);
+  const quotes: unknown = JSON.parse(await readFile(path.join(ROOT, 'examples', 'quotes-site', 'quotes.json'), 'utf8'));
+  const plain = credentials?.items.map((item) => JSON.parse(JSON.stringify(item).replaceAll(/[“”]/g, '')) as unknown);
+  expect(plain).toEqual(quotes);
+});
+
+test('the header example follows the same pages in one session', async () => {
+  const { code, stdout, stderr } = await run('quotes-header.ts', [], onTestFinished);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(lastLine(stdout)).toBe(FOUND);
+  expect(stdout.match(/^\/.*: 10 quotes, the first by .+, in session \d+$/gm)).toHaveLength(10);
+});
+
+describe('bad arguments end with 2 and a clear message', () => {
+  test.each([
+    ['quotes-cheerio.ts', ['--trnsport', 'headers'], "Unknown option '--trnsport'"],
+    ['quotes-cheerio.ts', ['--transport', 'pigeon'], '--transport takes credentials or headers, not pigeon'],
+    ['quotes-cheerio.ts', ['--url', 'quotes.toscrape.com'], '--url takes an http URL'],
+    [
+      'quotes-cheerio.ts',
+      ['--proxy-url', 'http://127.0.0.1:8011'],
+      '--proxy-url takes the address of a gateway with its API key',
+    ],
+    ['quotes-header.ts', ['--transport', 'headers'], "Unknown option '--transport'"],
+  ])('%s %j', async (example, args, told) => {
+    const { code, stdout, stderr } = await run(example, args, onTestFinished);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(told);
+    expect(stderr).toContain('Options: --url http://quotes.toscrape.com/');
+  });
+});
