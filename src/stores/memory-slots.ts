@@ -1,7 +1,7 @@
 // Slots of a memory store: starts that a client books for its session and keeps by itself. Booking is the use.
 
 import { dropSpentSlots } from '../sessions/session.js';
-import type { MemoryState } from './memory-state.js';
+import type { Moment } from './memory-state.js';
 import type { Booked, BookRequest, Refused } from './session-store.js';
 import { refuse } from './views.js';
 
@@ -9,7 +9,7 @@ import { refuse } from './views.js';
 export const MAX_SLOTS = 1000;
 
 /** Books the next start of a session. @param serial makes the slot's name unlike any other */
-export function bookSlot(state: MemoryState, request: BookRequest, nowMs: number, serial: number): Booked | Refused {
+export function bookSlot({ state, nowMs }: Moment, request: BookRequest, serial: number): Booked | Refused {
   const { owner, sessionId, target, upstreams } = request;
   const session = state.sessions.find(owner, sessionId, nowMs);
   if (session === undefined || !upstreams.some(({ id }) => id === session.upstreamId)) return refuse('bad_session_id');
@@ -31,7 +31,7 @@ export function bookSlot(state: MemoryState, request: BookRequest, nowMs: number
 }
 
 /** Gives back a slot that has not started. @returns false where it has, or is unknown */
-export function cancelSlot(state: MemoryState, ticket: string, nowMs: number): boolean {
+export function cancelSlot({ state, nowMs }: Moment, ticket: string): boolean {
   const session = state.sessions.findById(ticket.slice(0, ticket.indexOf('-')), nowMs);
   const slot = session?.slots?.find(({ id }) => id === ticket);
   if (session === undefined || slot === undefined || slot.place.startsAtMs <= nowMs) return false;

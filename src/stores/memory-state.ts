@@ -28,6 +28,12 @@ export interface ChoiceRequest {
   readonly target: TargetName | undefined;
 }
 
+/** The state at the time of one operation, epoch milliseconds. */
+export interface Moment {
+  readonly state: MemoryState;
+  readonly nowMs: number;
+}
+
 /** The state of a memory store. */
 export class MemoryState {
   readonly settings: RuleSettings;

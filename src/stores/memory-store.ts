@@ -1,15 +1,14 @@
 // Sessions in this process's memory: gone with it. Applies the rules of `sessions/` in one go per operation, which is
 // what makes each of them atomic here. Refuses to wait: the caller is told when its use may start.
 
-import { chooseRotating } from '../sessions/choice.js';
-import { moveClock, type Place } from '../sessions/pace.js';
-import { isCoveredBySlot, openRequest, settleRequest } from '../sessions/session.js';
+import { openRequest, settleRequest } from '../sessions/session.js';
 import type { RuleSettings } from '../sessions/settings.js';
-import { forgetTunnel, joinTunnel, noteTunnel } from '../sessions/tunnel-use.js';
+import { forgetTunnel } from '../sessions/tunnel-use.js';
 import type { Clock } from './clock.js';
 import type { KeptSession } from './memory-sessions.js';
 import { bookSlot, cancelSlot } from './memory-slots.js';
-import { type Booking, MemoryState } from './memory-state.js';
+import { MemoryState } from './memory-state.js';
+import { type Pin, pinUse, startUse, type Use } from './memory-use.js';
 import type {
   AcquireRequest,
   Acquired,
@@ -23,11 +22,9 @@ import type {
   SessionStore,
   SessionView,
   StoreEvent,
-  UpstreamChoice,
   UseOutcome,
   Verdict,
 } from './session-store.js';
-import { refuse } from './views.js';
 
 /** What a memory store is made of. */
 export interface MemoryStoreOptions {
@@ -49,15 +46,6 @@ interface Ticket extends Use {
   readonly tunnel: string | undefined;
 }
 
-/** How a request starts: on a place of a clock, or at once where a slot covers it or nothing may hold it. */
-type Use = Omit<Booking, 'place'> & { readonly place: Place | undefined; readonly delayMs: number };
-
-interface Pin {
-  readonly session: KeptSession | undefined;
-  readonly created: boolean;
-  readonly upstream: UpstreamChoice;
-}
-
 class MemoryStore implements SessionStore {
   readonly #clock: Clock;
   readonly #state: MemoryState;
@@ -73,9 +61,9 @@ class MemoryStore implements SessionStore {
 
   async acquire(request: AcquireRequest): Promise<Acquired | Refused> {
     const nowMs = this.#begin();
-    const pin = this.#pin(request, nowMs);
+    const pin = pinUse({ state: this.#state, nowMs }, request);
     if ('ok' in pin) return pin;
-    const use = this.#startOf(request, pin, nowMs);
+    const use = startUse({ state: this.#state, nowMs }, request, pin);
     if ('ok' in use) {
       if (pin.created && pin.session !== undefined) this.#state.sessions.remove(pin.session);
       return use;
@@ -121,7 +109,7 @@ class MemoryStore implements SessionStore {
   async cancel(ticket: string): Promise<boolean> {
     const nowMs = this.#begin();
     const found = this.#tickets.get(ticket);
-    if (found === undefined) return cancelSlot(this.#state, ticket, nowMs);
+    if (found === undefined) return cancelSlot({ state: this.#state, nowMs }, ticket);
     if (found.place === undefined || found.place.startsAtMs <= nowMs) {
       await this.release(ticket, { result: 'failed', bytesIn: 0, bytesOut: 0 });
       return false;
@@ -139,7 +127,7 @@ class MemoryStore implements SessionStore {
   }
 
   async book(request: BookRequest): Promise<Booked | Refused> {
-    return bookSlot(this.#state, request, this.#begin(), this.#serial());
+    return bookSlot({ state: this.#state, nowMs: this.#begin() }, request, this.#serial());
   }
 
   async reportVerdict({ owner, sessionId, site, verdict }: Verdict): Promise<boolean> {
@@ -193,55 +181,6 @@ class MemoryStore implements SessionStore {
 
   async close(): Promise<void> {
     this.#state.events.removeAllListeners();
-  }
-
-  /** Finds or makes the session, and the upstream the request leaves by. */
-  #pin(request: AcquireRequest, nowMs: number): Pin | Refused {
-    const { owner, session: ref, upstreams } = request;
-    if (ref === undefined) {
-      const upstream = this.#state.choose(request, chooseRotating, nowMs);
-      return 'ok' in upstream ? upstream : { session: undefined, created: false, upstream };
-    }
-    const known = this.#find(request, nowMs);
-    if (known === undefined && ref.kind === 'id') return refuse('bad_session_id');
-    const traits = ref.kind === 'name' ? { ...request.traits, name: ref.name } : request.traits;
-    const session = known ?? this.#state.createSession({ ...request, traits }, nowMs);
-    if ('ok' in session) return session;
-    const upstream = upstreams.find(({ id }) => id === session.upstreamId);
-    if (upstream === undefined) return refuse('bad_session_id');
-    const coolMs = this.#state.cooldowns.leftMs(owner, session.outgoingIp, request.target.site, nowMs);
-    if (coolMs > 0) return refuse('banned', { retryAfterMs: coolMs });
-    return { session, created: known === undefined, upstream };
-  }
-
-  #find({ owner, session }: AcquireRequest, nowMs: number): KeptSession | undefined {
-    if (session?.kind === 'id') return this.#state.sessions.find(owner, session.id, nowMs);
-    if (session?.kind === 'name') return this.#state.sessions.findNamed(owner, session.name, nowMs);
-    return undefined;
-  }
-
-  /** Settles when the request starts; a request of a session that paces itself is never held. */
-  #startOf(request: AcquireRequest, { session, upstream }: Pin, nowMs: number): Use | Refused {
-    const { target, tunnel } = request;
-    const paceKey = this.#state.paceKey(upstream.outgoingIp, target.site);
-    const atOnce = { paceKey, place: undefined, waitMs: 0, delayMs: 0, nextRequestInMs: undefined };
-    if (session?.traits.pacing === 'client') {
-      if (isCoveredBySlot(session, nowMs)) return atOnce;
-      const delayMs = this.#state.delayMs(target);
-      this.#state.paces.change(paceKey, nowMs, (pace) => moveClock(pace, { nowMs, delayMs }));
-      session.uses += 1;
-      session.unbookedUses += 1;
-      return atOnce;
-    }
-    const shared = tunnel === undefined ? undefined : joinTunnel(session?.tunnelUses, tunnel, nowMs);
-    if (shared !== undefined) return { ...atOnce, place: shared, waitMs: Math.max(0, shared.startsAtMs - nowMs) };
-    const booking = this.#state.book(upstream.outgoingIp, target, nowMs);
-    if ('ok' in booking || session === undefined) {
-      return 'ok' in booking ? booking : { ...booking, delayMs: booking.place.delayMs };
-    }
-    session.uses += 1;
-    if (tunnel !== undefined) noteTunnel((session.tunnelUses ??= new Map()), tunnel, booking.place);
-    return { ...booking, delayMs: booking.place.delayMs };
   }
 
   #settle(

@@ -19,6 +19,6 @@ describe('Basic credentials', () => {
     ['no base64', 'Basic %%%', undefined],
     ['no credentials', 'Basic ', undefined],
   ] as const) {
-    test(`${name}`, () => expect(readBasicAuth(value)).toEqual(read));
+    test(name, () => expect(readBasicAuth(value)).toEqual(read));
   }
 });

@@ -1,0 +1,78 @@
+// How a use of a memory store comes about: which session and upstream it gets, and when it starts. Both change the
+// state; what happens to the use afterwards is not decided here.
+
+import { chooseRotating } from '../sessions/choice.js';
+import { moveClock, type Place } from '../sessions/pace.js';
+import { isCoveredBySlot } from '../sessions/session.js';
+import { joinTunnel, noteTunnel } from '../sessions/tunnel-use.js';
+import type { KeptSession } from './memory-sessions.js';
+import type { Booking, Moment } from './memory-state.js';
+import type { AcquireRequest, Refused, UpstreamChoice } from './session-store.js';
+import { refuse } from './views.js';
+
+/** How a request starts: on a place of a clock, or at once where a slot covers it or nothing may hold it. */
+export type Use = Omit<Booking, 'place'> & { readonly place: Place | undefined; readonly delayMs: number };
+
+/** The session of a request, if it has one, and the upstream it leaves by. */
+export interface Pin {
+  readonly session: KeptSession | undefined;
+  readonly created: boolean;
+  readonly upstream: UpstreamChoice;
+}
+
+/** Finds or makes the session, and the upstream the request leaves by. */
+export function pinUse({ state, nowMs }: Moment, request: AcquireRequest): Pin | Refused {
+  const { owner, session: ref, upstreams } = request;
+  if (ref === undefined) {
+    const upstream = state.choose(request, chooseRotating, nowMs);
+    return 'ok' in upstream ? upstream : { session: undefined, created: false, upstream };
+  }
+  const known = findSession({ state, nowMs }, request);
+  if (known === undefined && ref.kind === 'id') return refuse('bad_session_id');
+  const traits = ref.kind === 'name' ? { ...request.traits, name: ref.name } : request.traits;
+  const session = known ?? state.createSession({ ...request, traits }, nowMs);
+  if ('ok' in session) return session;
+  const upstream = upstreams.find(({ id }) => id === session.upstreamId);
+  if (upstream === undefined) return refuse('bad_session_id');
+  const coolMs = state.cooldowns.leftMs(owner, session.outgoingIp, request.target.site, nowMs);
+  if (coolMs > 0) return refuse('banned', { retryAfterMs: coolMs });
+  return { session, created: known === undefined, upstream };
+}
+
+/** Settles when the request starts; a request of a session that paces itself is never held. */
+export function startUse(moment: Moment, request: AcquireRequest, { session, upstream }: Pin): Use | Refused {
+  const { state, nowMs } = moment;
+  const { target, tunnel } = request;
+  const paceKey = state.paceKey(upstream.outgoingIp, target.site);
+  const atOnce = { paceKey, place: undefined, waitMs: 0, delayMs: 0, nextRequestInMs: undefined };
+  if (session?.traits.pacing === 'client') {
+    if (!isCoveredBySlot(session, nowMs)) countUnbooked(moment, session, { paceKey, delayMs: state.delayMs(target) });
+    return atOnce;
+  }
+  const shared = tunnel === undefined ? undefined : joinTunnel(session?.tunnelUses, tunnel, nowMs);
+  if (shared !== undefined) return { ...atOnce, place: shared, waitMs: Math.max(0, shared.startsAtMs - nowMs) };
+  const booking = state.book(upstream.outgoingIp, target, nowMs);
+  if ('ok' in booking) return booking;
+  if (session !== undefined) {
+    session.uses += 1;
+    if (tunnel !== undefined) noteTunnel((session.tunnelUses ??= new Map()), tunnel, booking.place);
+  }
+  return { ...booking, delayMs: booking.place.delayMs };
+}
+
+/** Lets the other sessions of the outgoing IP keep their distance from a request that no slot covers. */
+function countUnbooked(
+  { state, nowMs }: Moment,
+  session: KeptSession,
+  { paceKey, delayMs }: { readonly paceKey: string; readonly delayMs: number },
+): void {
+  state.paces.change(paceKey, nowMs, (pace) => moveClock(pace, { nowMs, delayMs }));
+  session.uses += 1;
+  session.unbookedUses += 1;
+}
+
+function findSession({ state, nowMs }: Moment, { owner, session }: AcquireRequest): KeptSession | undefined {
+  if (session?.kind === 'id') return state.sessions.find(owner, session.id, nowMs);
+  if (session?.kind === 'name') return state.sessions.findNamed(owner, session.name, nowMs);
+  return undefined;
+}
