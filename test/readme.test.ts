@@ -16,6 +16,10 @@ test('the table of errors is that of the code', () => {
   expect(documented).toEqual(known);
 });
 
+test('the first program is the example of that name, which is type-checked', () => {
+  expect(readme).toContain(readFileSync(new URL('../examples/minimal.ts', import.meta.url), 'utf8'));
+});
+
 test('every npm script that is named there exists', () => {
   const named = [...readme.matchAll(/npm run ([a-z:-]+)/g)].map(([, script]) => script ?? '');
   expect(named.length).toBeGreaterThan(2);
