@@ -4,6 +4,7 @@
 import type { BaseHttpResponseData } from '@crawlee/core';
 
 import { HEADER } from '../protocol/header-names.js';
+import { type RawHeaders, valuesOf } from '../protocol/raw-headers.js';
 import { sessionLost, withoutRotationWords, wrongApiKey } from './errors.js';
 
 /** An answer that the gateway made itself. */
@@ -22,11 +23,6 @@ export interface Verdict {
 
 /** As much of the gateway's own words as a message repeats. */
 const MAX_TOLD_LENGTH = 300;
-
-const ERROR_HEADER = HEADER.error.toLowerCase();
-const SESSION_HEADER = HEADER.session.toLowerCase();
-const OUTGOING_IP_HEADER = HEADER.outgoingIp.toLowerCase();
-const NEXT_REQUEST_HEADER = HEADER.nextRequestIn.toLowerCase();
 
 /**
  * Statuses of a refused tunnel, all that a client gets to see of it; got-scraping and http2-wrapper have three ways to
@@ -50,25 +46,26 @@ const TUNNEL_MEANINGS: Readonly<Record<number, string>> = {
  * Finds an answer of the gateway's own among answers that came through it. Over https the target's own header fields
  * arrive untouched, so that nothing in them is to be trusted.
  */
-export function readGatewayAnswer({ url, statusCode, headers }: BaseHttpResponseData): GatewayAnswer | undefined {
+export function readGatewayAnswer(response: BaseHttpResponseData): GatewayAnswer | undefined {
+  const { url, statusCode } = response;
   if (!url.startsWith('http:')) return undefined;
-  const code = headerOf(headers, ERROR_HEADER);
+  const code = headerOf(response, HEADER.error);
   // No target may answer 407: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.8
   if (code === undefined && statusCode !== 407) return undefined;
   return { code, status: statusCode };
 }
 
 /** What an answer through the gateway tells of its session; nothing over https, see `readGatewayAnswer`. */
-export function readSessionNews({ url, headers }: BaseHttpResponseData): {
+export function readSessionNews(response: BaseHttpResponseData): {
   readonly id?: string;
   readonly outgoingIp?: string;
   readonly nextUseInMs?: number;
 } {
-  if (!url.startsWith('http:')) return {};
-  const id = headerOf(headers, SESSION_HEADER);
-  const outgoingIp = headerOf(headers, OUTGOING_IP_HEADER);
+  if (!response.url.startsWith('http:')) return {};
+  const id = headerOf(response, HEADER.session);
+  const outgoingIp = headerOf(response, HEADER.outgoingIp);
   // Integer seconds on the wire; a decimal is read too, see "Units of X-Crawlera-Next-Request-In" of the protocol.
-  const nextUseInMs = Number(headerOf(headers, NEXT_REQUEST_HEADER) ?? Number.NaN) * 1000;
+  const nextUseInMs = Number(headerOf(response, HEADER.nextRequestIn) ?? Number.NaN) * 1000;
   return {
     ...(id === undefined ? {} : { id }),
     ...(outgoingIp === undefined ? {} : { outgoingIp: withoutPort(outgoingIp) }),
@@ -117,9 +114,19 @@ function isFine(code: string | undefined): boolean {
   return ['serverbusy', 'too_many_conns', 'user_session_limit', 'noslaves', 'domain_forbidden'].includes(code ?? '');
 }
 
-function headerOf(headers: BaseHttpResponseData['headers'], lowerCaseName: string): string | undefined {
-  const value = headers[lowerCaseName];
-  return Array.isArray(value) ? value[0] : value;
+/**
+ * The value of a header field. `sendRequest()` of Crawlee 3.13 copies a response member by member and so loses those
+ * that are getters, `headers` among them; the raw fields are no getter.
+ */
+function headerOf(response: BaseHttpResponseData, name: string): string | undefined {
+  const { headers, rawHeaders = [] }: Partial<HeaderMembers> = response;
+  const value = headers?.[name.toLowerCase()];
+  return (Array.isArray(value) ? value[0] : value) ?? valuesOf(rawHeaders, name)[0];
+}
+
+interface HeaderMembers {
+  readonly headers: BaseHttpResponseData['headers'];
+  readonly rawHeaders: RawHeaders;
 }
 
 function withoutPort(address: string): string {

@@ -1,7 +1,7 @@
 // Crawlee's session pool with sessions that are bound to gateway sessions, and the way into a crawler that takes no
 // pool of its own. This is the one file that touches what Crawlee 3 declares protected: `maxPoolSize`,
-// `sessionOptions` and `_removeRetiredSessions` of SessionPool. Checked on Crawlee 3.18.1; the test of this file names
-// the versions, and fails on one that it does not know.
+// `sessionOptions` and `_removeRetiredSessions` of SessionPool. Checked on Crawlee 3.13.0 and 3.18.1; the test of this
+// file names the versions, and fails on one that it does not know.
 
 import { SessionPool } from '@crawlee/core';
 import type { Configuration, CreateSession, Session, SessionOptions, SessionPoolOptions } from '@crawlee/core';

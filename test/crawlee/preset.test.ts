@@ -13,7 +13,7 @@ import { configure, createCrawler, listSessions, localUpstreams, openGateway } f
 import { openTarget } from './crawl-target.js';
 
 /** Crawlee versions on which the protected members that `proxy-session-pool.ts` touches were looked at. */
-const CHECKED_VERSIONS = ['3.18.1'];
+const CHECKED_VERSIONS = ['3.13.0', '3.18.1'];
 
 const NOBODY = 'http://some-key-0000:@127.0.0.1:9';
 
