@@ -2,6 +2,7 @@
 // touches no decision. Events name API keys by their ID and upstreams without credentials.
 
 import type { ErrorCode } from '../sessions/errors.js';
+import type { StoreEvent } from '../stores/session-store.js';
 
 /** How a use ended: what a log line tells. */
 export interface UseSettled {
@@ -33,18 +34,7 @@ export type GatewayEvent =
   | UseSettled
   | { readonly type: 'gateway.listening'; readonly url: string }
   | { readonly type: 'gateway.closing'; readonly held: number }
-  | {
-      readonly type: 'session.created';
-      readonly owner: string;
-      readonly sessionId: string;
-      readonly outgoingIp: string;
-    }
-  | {
-      readonly type: 'session.ended';
-      readonly owner: string;
-      readonly sessionId: string;
-      readonly reason: 'deleted' | 'expired' | 'unused';
-    }
+  | Exclude<StoreEvent, { readonly type: 'moved' }>
   | { readonly type: 'request.rejected'; readonly error: ErrorCode; readonly message: string; readonly remote: string }
   | { readonly type: 'gateway.failure'; readonly error: unknown; readonly during: string };
 

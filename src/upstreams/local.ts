@@ -6,10 +6,9 @@ import type { Socket } from 'node:net';
 
 import { GatewayError } from '../sessions/errors.js';
 import { connectTcp, withDeadline } from './connect.js';
-import { createRequestPool, sendRequest } from './send-request.js';
+import { createDialedUpstream } from './dialed-upstream.js';
 import { toAuthority } from './target-address.js';
 import type { DialTarget, Upstream } from './upstream.js';
-import { identityOf } from './upstream-parts.js';
 import type { UpstreamOptions } from './upstream-parts.js';
 import type { DirectSpec, LocalSpec } from './upstream-url.js';
 
@@ -30,17 +29,7 @@ export function createLocalUpstream(spec: LocalSpec | DirectSpec, options: Upstr
     });
   }
 
-  const pool = createRequestPool(dial);
-  return {
-    ...identityOf(spec),
-    dial,
-    request: (request) => {
-      const { target, path, headers } = request;
-      const what = `The request to ${route(target)}`;
-      return sendRequest({ request, pool, peer: target, path, headers, responseTimeoutMs, what });
-    },
-    close: async () => pool.close(),
-  };
+  return createDialedUpstream(spec, { dial, route, responseTimeoutMs });
 }
 
 /** The address to leave from, and the kind of addresses to look up: those that can be reached from it. */

@@ -3,11 +3,11 @@
 import type { Socket } from 'node:net';
 
 import { withDeadline } from './connect.js';
-import { createRequestPool, sendRequest } from './send-request.js';
+import { createDialedUpstream } from './dialed-upstream.js';
 import { shakeHands } from './socks-handshake.js';
 import { toAuthority } from './target-address.js';
 import type { DialTarget, Upstream } from './upstream.js';
-import { connectToProxy, identityOf } from './upstream-parts.js';
+import { connectToProxy } from './upstream-parts.js';
 import type { UpstreamOptions } from './upstream-parts.js';
 import type { ProxySpec } from './upstream-url.js';
 
@@ -27,15 +27,5 @@ export function createSocksUpstream(spec: ProxySpec, options: UpstreamOptions): 
     });
   }
 
-  const pool = createRequestPool(dial);
-  return {
-    ...identityOf(spec),
-    dial,
-    request: (request) => {
-      const { target, path, headers } = request;
-      const what = `The request to ${route(target)}`;
-      return sendRequest({ request, pool, peer: target, path, headers, responseTimeoutMs, what });
-    },
-    close: async () => pool.close(),
-  };
+  return createDialedUpstream(spec, { dial, route, responseTimeoutMs });
 }
