@@ -11,6 +11,9 @@ import { GatewayError } from '../sessions/errors.js';
 /** Realm of the challenges; the user is an API key, the password is parameters or empty. */
 export const CHALLENGE = 'Basic realm="session-proxy", charset="UTF-8"';
 
+/** How long a client has to close its side once it was refused. */
+const LINGER_MS = 5000;
+
 /** Turns anything thrown into an error that can be answered; what nobody foresaw is `internal_error`. */
 export function asGatewayError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;
@@ -59,6 +62,8 @@ export function answerSocket(socket: Duplex, error: GatewayError, sentSession?: 
   // What the client still sends is read and dropped: unread bytes would turn the close into a reset, and the client
   // could lose the answer.
   socket.resume();
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer));
   socket.end(`${headOf(status, reason, headers)}${body}`);
 }
 

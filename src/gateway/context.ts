@@ -22,6 +22,8 @@ export interface GatewayContext {
   readonly emit: EventSink;
   /** Whether `host:port` is where this gateway listens, by address or by one of its names. */
   readonly isOwnAuthority: (host: string, port: number) => boolean;
+  /** Uses that are not settled yet. Bounded by the requests in flight. */
+  readonly open: Set<Promise<void>>;
   /** Aborted, with what to answer, when the gateway starts to close. */
   readonly closing: AbortSignal;
 }
@@ -29,4 +31,11 @@ export interface GatewayContext {
 /** The upstreams a request may leave by: those in the country it asks for. */
 export function usableUpstreams({ upstreams }: GatewayContext, country: string | undefined): Upstream[] {
   return [...upstreams.values()].filter((upstream) => country === undefined || upstream.country === country);
+}
+
+/** Keeps a use among the open ones until it is settled. */
+export async function whileOpen({ open }: GatewayContext, use: Promise<void>): Promise<void> {
+  open.add(use);
+  await use;
+  open.delete(use);
 }

@@ -8,7 +8,7 @@ import { HEADER } from '../protocol/header-names.js';
 import { valuesOf } from '../protocol/raw-headers.js';
 import { GatewayError } from '../sessions/errors.js';
 import { answerRequest, answerSocket, asGatewayError } from './answer.js';
-import type { GatewayContext } from './context.js';
+import { type GatewayContext, whileOpen } from './context.js';
 import { forward } from './forward.js';
 import { readConnectTarget, readRequestTarget } from './request-target.js';
 import { tunnel } from './tunnel.js';
@@ -29,17 +29,19 @@ export function createDispatch(context: GatewayContext, serveApi: ApiListener) {
           return serveApi(req, res);
         }
         const { owner, directives } = admit(context, req);
-        void forward(context, { req, res, owner, directives, ...asked });
+        if (asked.kind === 'bad') throw asked.error;
+        void whileOpen(context, forward(context, { req, res, owner, directives, ...asked }));
       } catch (thrown) {
         const error = reject(context, req, thrown);
         answerRequest({ req, res }, error, sentSessionOf(req));
       }
     },
 
-    onConnect(req: IncomingMessage, socket: Socket, head: Buffer): void {
+    async onConnect(req: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
       try {
         const { owner, directives } = admit(context, req);
-        void tunnel(context, { socket, head, owner, directives, target: readConnectTarget(req.url ?? '') });
+        const target = readConnectTarget(req.url ?? '');
+        await whileOpen(context, tunnel(context, { socket, head, owner, directives, target }));
       } catch (thrown) {
         const error = reject(context, req, thrown);
         answerSocket(socket, error, sentSessionOf(req));

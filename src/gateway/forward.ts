@@ -3,13 +3,14 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import type { GatewayError } from '../sessions/errors.js';
+import { transferCodingsOf } from '../protocol/raw-headers.js';
+import { GatewayError } from '../sessions/errors.js';
 import { toGatewayError } from '../upstreams/dial-errors.js';
 import { answerRequest, asGatewayError } from './answer.js';
 import type { GatewayContext } from './context.js';
-import { HeldBody, tooLarge } from './held-body.js';
+import { RequestBody, tooLarge } from './request-body.js';
 import { leavingOf } from './leaving.js';
-import { isChunked, requestHeaders, responseHeaders } from './relay-headers.js';
+import { requestHeaders, responseHeaders, type UseFacts } from './relay-headers.js';
 import { Use, type UsePlan } from './use.js';
 
 /** A request that was parsed and belongs to an API key. */
@@ -25,7 +26,7 @@ export interface ForwardRequest extends Omit<UsePlan, 'kind' | 'socket' | 'left'
 /** Serves a plain HTTP request. Never rejects: every failure is an answer, or the end of the connection. */
 export async function forward(context: GatewayContext, request: ForwardRequest): Promise<void> {
   const { req, res, directives } = request;
-  const leaving = leavingOf(res);
+  const leaving = leavingOf(req, res);
   const use = new Use(context, {
     ...request,
     kind: 'request',
@@ -33,12 +34,12 @@ export async function forward(context: GatewayContext, request: ForwardRequest):
     socket: req.socket,
     left: leaving.signal,
   });
-  const body = new HeldBody(req, {
+  const body = new RequestBody(req, {
     maxBytes: context.options.limits.requestBytes,
     onFailure: (error) => leaving.abort(error),
   });
   try {
-    refuseLargeBody(req, context.options.limits.requestBytes);
+    refuseBody(req, context.options.limits.requestBytes);
     await use.acquire();
     if (use.mustWait) body.collect();
     await use.wait();
@@ -57,7 +58,7 @@ export async function forward(context: GatewayContext, request: ForwardRequest):
 interface Exchange {
   readonly use: Use;
   readonly request: ForwardRequest;
-  readonly body: HeldBody;
+  readonly body: RequestBody;
   readonly signal: AbortSignal;
 }
 
@@ -72,16 +73,22 @@ async function exchange({ use, request, body, signal }: Exchange): Promise<void>
     signal,
     onSent: () => use.sent(),
   });
-  res.sendDate = false;
-  res.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', responseHeaders(answer.rawHeaders, use.facts));
-  use.answered(answer.statusCode ?? 502);
+  relayHead(res, answer, use.facts);
+  use.answered(res.statusCode);
   // A head whose body is slow to come must not wait for it; one whose body is there goes out together with it.
   setImmediate(() => res.flushHeaders());
   try {
-    await pipeline(answer, res);
+    // An answer that waits behind others on its connection does not see that close, hence the signal.
+    await Promise.race([pipeline(answer, res), whenAborted(signal)]);
   } catch (error) {
     throw toGatewayError(error, `Reading the answer of ${authority}`);
   }
+}
+
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 /** Answers, or cuts the connection where an answer has begun. @returns the status told, if any */
@@ -99,9 +106,26 @@ function fail(
 }
 
 function hasBody(req: IncomingMessage): boolean {
-  return isChunked(req.rawHeaders) || Number(req.headers['content-length'] ?? 0) > 0;
+  return transferCodingsOf(req.rawHeaders).length > 0 || Number(req.headers['content-length'] ?? 0) > 0;
 }
 
-function refuseLargeBody(req: IncomingMessage, maxBytes: number): void {
+/** @throws GatewayError for a body that is too large, or coded in a way that ends at this hop */
+function refuseBody(req: IncomingMessage, maxBytes: number): void {
   if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (transferCodingsOf(req.rawHeaders).some((coding) => coding !== 'chunked')) {
+    throw new GatewayError('bad_request', 'Of transfer codings only chunked is understood here; use Content-Encoding');
+  }
+}
+
+/** @throws GatewayError for what node refuses to write, such as control characters */
+function relayHead(res: ServerResponse, answer: IncomingMessage, facts: UseFacts): void {
+  try {
+    res.sendDate = false;
+    res.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', responseHeaders(answer.rawHeaders, facts));
+  } catch (error) {
+    answer.destroy();
+    throw new GatewayError('send_failed', 'The head of the answer has characters that HTTP does not allow there', {
+      cause: error,
+    });
+  }
 }

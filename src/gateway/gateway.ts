@@ -1,6 +1,7 @@
 // A gateway: its parts put together, started and stopped. What a request goes through is in `dispatch.ts` and behind.
 
 import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import ipaddr from 'ipaddr.js';
 import { GatewayError } from '../sessions/errors.js';
 import { systemClock } from '../stores/clock.js';
@@ -21,6 +22,9 @@ import { WaitingRoom } from './waiting-room.js';
 
 /** What clients that were waiting are told to wait before they try again, in milliseconds. */
 const RETRY_AFTER_CLOSE_MS = 5000;
+
+/** How long uses that were cut off may take to be settled, in milliseconds. */
+const SETTLE_WITHIN_MS = 1000;
 
 /** What a gateway is given besides its options. */
 export interface GatewayHooks {
@@ -65,6 +69,7 @@ export class Gateway {
 
   /** Starts to listen. @throws the error of the system, such as EADDRINUSE */
   async listen(): Promise<void> {
+    if (this.#closed !== undefined) throw new Error('This gateway was closed; make a new one');
     await this.#server.listen();
     const { address, port } = this.#server.address;
     this.#listening = { host: address, port };
@@ -108,6 +113,8 @@ export class Gateway {
     this.#closing.abort(reason);
     room.close(reason);
     await this.#server.drain(this.#options.drainTimeoutMs);
+    // All connections are gone, so these end now; one that did not would be a fault, which must not keep us here.
+    await Promise.race([Promise.all(this.#context.open), setTimeout(SETTLE_WITHIN_MS, undefined, { ref: false })]);
     await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
     await store.close();
   }
@@ -137,6 +144,7 @@ export class Gateway {
       authenticate: createKeyCheck(apiKeys),
       emit: this.#emit,
       isOwnAuthority: (host, port) => this.#isOwnAuthority(host, port),
+      open: new Set(),
       closing: this.#closing.signal,
     };
   }

@@ -1,18 +1,24 @@
 // When a client leaves: noticed at once, and told as an abort with the error that goes to the log.
 
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { GatewayError } from '../sessions/errors.js';
 
-/** Early bytes of a tunnel kept for its target; a client that sends more before its answer waits for it. */
+/** Early bytes of a tunnel kept for its target. A connection that is not read hides that its client has left. */
 const MAX_EARLY_BYTES = 64 * 1024;
 
 /** Aborts when the client of a request leaves before its answer is complete. */
-export function leavingOf(res: ServerResponse): AbortController {
+export function leavingOf({ socket }: IncomingMessage, res: ServerResponse): AbortController {
   const leaving = new AbortController();
-  res.once('close', () => {
+  const onClose = (): void => {
     if (!res.writableFinished) leaving.abort(clientLeft());
-  });
+  };
+  res.once('close', onClose);
+  // node closes the answer that is being written only, not those that wait behind it on the same connection; there is
+  // one listener for each of them.
+  socket.setMaxListeners(0);
+  socket.once('close', onClose);
+  res.once('close', () => socket.off('close', onClose));
   return leaving;
 }
 
@@ -31,7 +37,7 @@ export function watchPending(socket: Socket, head: Buffer): PendingTunnel {
   const onData = (chunk: Buffer): void => {
     early.push(chunk);
     earlyBytes += chunk.length;
-    if (earlyBytes > MAX_EARLY_BYTES) socket.pause();
+    if (earlyBytes > MAX_EARLY_BYTES) leaving.abort(tooEarly());
   };
   const onLeft = (): void => leaving.abort(clientLeft());
   socket.on('data', onData);
@@ -48,6 +54,13 @@ export function watchPending(socket: Socket, head: Buffer): PendingTunnel {
 }
 
 const LEFT_EVENTS = ['end', 'close', 'error'] as const;
+
+function tooEarly(): GatewayError {
+  return new GatewayError(
+    'bad_request',
+    `More than ${MAX_EARLY_BYTES} bytes came before the CONNECT was answered; wait for the answer`,
+  );
+}
 
 function clientLeft(): GatewayError {
   return new GatewayError('client_conn_closed', 'The client closed its connection before it was answered');

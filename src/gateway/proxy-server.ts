@@ -17,7 +17,8 @@ const KEEP_ALIVE_MS = 75_000;
 /** Takes what the listener has parsed. Handlers don't reject. */
 export interface ProxyHandlers {
   readonly onRequest: (req: IncomingMessage, res: ServerResponse) => void;
-  readonly onConnect: (req: IncomingMessage, socket: Socket, head: Buffer) => void;
+  /** Resolves when the tunnel is closed, or the CONNECT refused. */
+  readonly onConnect: (req: IncomingMessage, socket: Socket, head: Buffer) => Promise<void>;
   /** Told of a request that could not be parsed; it has been answered. */
   readonly onRejected: (error: GatewayError, socket: Socket) => void;
 }
@@ -25,6 +26,8 @@ export interface ProxyHandlers {
 /** Listens, parses and counts connections. */
 export class ProxyServer extends Server {
   readonly #handlers: ProxyHandlers;
+  /** Exchanges and tunnels that run on a connection. */
+  readonly #running = new WeakMap<Socket, number>();
   #draining = false;
 
   constructor({ host, port, ...handlers }: ProxyHandlers & { readonly host: string; readonly port: number }) {
@@ -39,6 +42,8 @@ export class ProxyServer extends Server {
     server.requestTimeout = 0;
     server.headersTimeout = HEADERS_TIMEOUT_MS;
     server.keepAliveTimeout = KEEP_ALIVE_MS;
+    // What is expected other than 100-continue is not ours to refuse: the field ends here, as all of `Expect` does.
+    server.on('checkExpectation', (req, res) => void this.onRequest(req, res));
   }
 
   /** Where it listens, once it does. */
@@ -47,16 +52,30 @@ export class ProxyServer extends Server {
   }
 
   override async onRequest(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    this.#closeWhenIdle(res);
+    const { socket } = req;
+    this.#count(socket, 1);
+    res.once('close', () => {
+      this.#count(socket, -1);
+      // node closes idle connections once, when told to stop; this one is idle only now.
+      if (this.#draining) setImmediate(() => this.#closeIdle());
+    });
     this.#handlers.onRequest(req, res);
   }
 
   override async onConnect(req: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
-    this.#handlers.onConnect(req, socket, head);
+    // Behind an unanswered request there is no telling whose bytes are whose.
+    if (this.#isRunning(socket)) {
+      socket.destroy();
+      return;
+    }
+    this.#count(socket, 1);
+    await this.#handlers.onConnect(req, socket, head);
+    this.#count(socket, -1);
   }
 
   override onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    if (error.code === 'ECONNRESET' || !socket.writable) {
+    // An answer of ours would stand in the middle of the one that is running, if any is.
+    if (error.code === 'ECONNRESET' || !socket.writable || this.#isRunning(socket)) {
       socket.destroy();
       return;
     }
@@ -65,20 +84,26 @@ export class ProxyServer extends Server {
     this.#handlers.onRejected(rejection, socket);
   }
 
-  /** Takes no more connections, lets running exchanges go on for `timeoutMs`, then cuts the rest. */
+  /** Takes no more connections, lets running exchanges and tunnels go on for `timeoutMs`, then cuts the rest. */
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    this.#closeIdle();
     const timer = setTimeout(() => this.closeConnections(), timeoutMs);
     await closed;
     clearTimeout(timer);
   }
 
-  /** node closes idle connections once, when told to stop; one whose exchange ends later is idle only then. */
-  #closeWhenIdle(res: ServerResponse): void {
-    res.once('close', () => {
-      if (this.#draining) setImmediate(() => this.server.closeIdleConnections());
-    });
+  #closeIdle(): void {
+    for (const socket of this.connections.values()) if (!this.#isRunning(socket)) socket.destroySoon();
+  }
+
+  #isRunning(socket: Socket): boolean {
+    return (this.#running.get(socket) ?? 0) > 0;
+  }
+
+  #count(socket: Socket, by: 1 | -1): void {
+    this.#running.set(socket, (this.#running.get(socket) ?? 0) + by);
   }
 }
 

@@ -2,7 +2,7 @@
 // connection, to the proxy or to the protocol stays here.
 
 import { HEADER, isHopByHop, isProtocolHeader } from '../protocol/header-names.js';
-import { connectionOptionsOf, fieldsOf, type RawHeaders, valuesOf } from '../protocol/raw-headers.js';
+import { connectionOptionsOf, fieldsOf, type RawHeaders, transferCodingsOf } from '../protocol/raw-headers.js';
 import { VERSION } from '../protocol/version.js';
 import { wireSeconds } from '../protocol/wire-errors.js';
 
@@ -35,7 +35,7 @@ export function requestHeaders(raw: RawHeaders, authority: string): string[] {
     }
   }
   if (!hasHost) headers.unshift('Host', authority);
-  if (isChunked(raw)) headers.push('Transfer-Encoding', 'chunked');
+  if (transferCodingsOf(raw).length > 0) headers.push('Transfer-Encoding', 'chunked');
   headers.push('Connection', 'keep-alive');
   return headers;
 }
@@ -54,11 +54,6 @@ export function useHeaders({ sessionId, outgoingIp, nextRequestInMs }: UseFacts)
   if (outgoingIp !== undefined) headers.push(HEADER.outgoingIp, outgoingIp);
   if (nextRequestInMs !== undefined) headers.push(HEADER.nextRequestIn, String(wireSeconds(nextRequestInMs)));
   return headers;
-}
-
-/** Whether a message says that its body comes in chunks. */
-export function isChunked(raw: RawHeaders): boolean {
-  return valuesOf(raw, 'transfer-encoding').some((value) => /\bchunked\b/i.test(value));
 }
 
 function* crossing(raw: RawHeaders): Generator<readonly [name: string, value: string]> {

@@ -13,34 +13,36 @@ export interface Target {
 /** What a request line asks for. `path` is in origin form, as the client wrote it. */
 export type RequestTarget =
   | { readonly kind: 'api'; readonly path: string }
-  | { readonly kind: 'target'; readonly target: Target; readonly path: string; readonly authority: string };
+  | { readonly kind: 'target'; readonly target: Target; readonly path: string; readonly authority: string }
+  | { readonly kind: 'bad'; readonly error: GatewayError };
 
 const ABSOLUTE = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<authority>[^/?#]*)(?<path>.*)$/i;
 
 /** The API paths that may also be asked in absolute form: clients behind the proxy send `DELETE http://gateway/sessions/1`. */
-const SESSIONS_PATH = /^\/sessions(?:[/?#]|$)/;
+const SESSIONS_PATH = /^\/sessions(?:\/|$)/;
 
 /**
  * Reads the target of a request that is no CONNECT.
  *
  * @param isOwn whether `host:port` is where the gateway listens
- * @throws GatewayError `bad_uri` for what is neither a path nor an `http://` URL
+ * @returns `bad` for what is neither a path nor an `http://` URL; told only to those who may use the gateway
  */
 export function readRequestTarget(url: string, isOwn: (host: string, port: number) => boolean): RequestTarget {
   if (url.startsWith('/')) return { kind: 'api', path: url };
   const groups = ABSOLUTE.exec(url)?.groups;
-  if (groups === undefined) throw badUri(`The request target "${shorten(url)}" is neither a path nor an http:// URL`);
+  if (groups === undefined) return bad(`The request target "${shorten(url)}" is neither a path nor an http:// URL`);
   const scheme = (groups['scheme'] as string).toLowerCase();
   if (scheme === 'https') {
-    throw badUri('https:// targets need a tunnel in this version: send CONNECT, as clients do by themselves');
+    return bad('https:// targets need a tunnel in this version: send CONNECT, as clients do by themselves');
   }
-  if (scheme !== 'http') throw badUri(`Targets are http:// or https://, not ${scheme}://`);
+  if (scheme !== 'http') return bad(`Targets are http:// or https://, not ${scheme}://`);
   // Credentials in a URL are for its reader; RFC 9110 section 4.2.4 wants them dropped.
   const authority = (groups['authority'] as string).replace(/^.*@/, '');
   const address = readTarget(authority.replace(/:$/, ''), 80);
-  if (address === undefined) throw badUri(`"${shorten(url)}" names no host and port that can be contacted`);
+  if (address === undefined) return bad(`"${shorten(url)}" names no host and port that can be contacted`);
   const path = pathOf(groups['path'] as string);
-  if (SESSIONS_PATH.test(path) && isOwn(address.host, address.port)) return { kind: 'api', path };
+  if (SESSIONS_PATH.test(new URL(`http://own${path}`).pathname) && isOwn(address.host, address.port))
+    return { kind: 'api', path };
   return { kind: 'target', target: { ...address, site: siteOf(address.host) }, path, authority };
 }
 
@@ -64,6 +66,10 @@ function shorten(text: string): string {
   // Somebody may have put a user and password where the target stands.
   const shown = text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/]*@/i, '$1');
   return shown.length > 100 ? `${shown.slice(0, 100)}…` : shown;
+}
+
+function bad(message: string): RequestTarget {
+  return { kind: 'bad', error: badUri(message) };
 }
 
 function badUri(message: string): GatewayError {

@@ -6,10 +6,10 @@ import type { Clock } from '../stores/clock.js';
 import type { Acquired, SessionStore } from '../stores/session-store.js';
 
 /**
- * The most a use that went out late pushes back the ones behind it. It makes up for a busy process, whose timers fire
- * late; a slow connection to a target is not to slow down its followers.
+ * The most by which a use that took its time to connect pushes back the ones behind it. It makes up for the first
+ * connection after many reused ones; a target that is slow to connect to is not to slow down its followers.
  */
-const MAX_LATE_MS = 250;
+const MAX_LATE_MS = 25;
 
 /** A use, as far as waiting goes. */
 export type Held = Pick<Acquired, 'ticket' | 'paceKey' | 'startsAtMs' | 'delayMs'>;
@@ -55,9 +55,10 @@ export class WaitingRoom {
     return size;
   }
 
-  /** Whether a use would have to wait now. */
+  /** Whether a use would have to wait now: for its start, or behind others that are late themselves. */
   mustWait(held: Held): boolean {
-    return this.#dueAtMs(held, held.startsAtMs) > this.#clock.nowMs();
+    const isBehind = held.delayMs > 0 && (this.#lanes.get(held.paceKey)?.waiters.length ?? 0) > 0;
+    return isBehind || this.#dueAtMs(held, held.startsAtMs) > this.#clock.nowMs();
   }
 
   /**
@@ -68,7 +69,7 @@ export class WaitingRoom {
   wait(held: Held, signal: AbortSignal): Promise<number> {
     return new Promise((resolve, reject) => {
       if (signal.aborted || this.#closedBy !== undefined) return reject(signal.reason ?? this.#closedBy);
-      if (!this.mustWait(held)) return resolve(this.#clock.nowMs());
+      if (!this.mustWait(held)) return resolve(this.#letGo(held));
       const lane = this.#lane(held.paceKey);
       const onAbort = (): void => {
         lane.waiters = lane.waiters.filter((other) => other !== waiter);
@@ -81,7 +82,7 @@ export class WaitingRoom {
       const waiter: Waiter = {
         held,
         startsAtMs: held.startsAtMs,
-        start: () => leaveBy(() => resolve(this.#clock.nowMs())),
+        start: () => leaveBy(() => resolve(this.#letGo(held))),
         giveUp: (reason) => leaveBy(() => reject(reason)),
       };
       signal.addEventListener('abort', onAbort, { once: true });
@@ -93,13 +94,9 @@ export class WaitingRoom {
   /**
    * Tells that a use, let go at `wentAtMs`, really goes out now: the next on its clock starts a whole delay later.
    */
-  sent({ paceKey, delayMs }: Held, wentAtMs: number): void {
-    if (delayMs === 0 || this.#closedBy !== undefined) return;
-    const lane = this.#lane(paceKey);
+  sent(held: Held, wentAtMs: number): void {
     // The clock tells whole milliseconds that have passed; the next one is surely not before this moment.
-    const sentAtMs = Math.min(this.#clock.nowMs() + 1, wentAtMs + MAX_LATE_MS);
-    lane.notBeforeMs = Math.max(lane.notBeforeMs, sentAtMs + delayMs);
-    this.#arm(lane);
+    this.#keepFree(held, Math.min(this.#clock.nowMs() + 1, wentAtMs + MAX_LATE_MS));
   }
 
   /** Sends everybody away, and whoever comes later. */
@@ -111,6 +108,20 @@ export class WaitingRoom {
       for (const waiter of lane.waiters) waiter.giveUp(reason);
     }
     this.#lanes.clear();
+  }
+
+  #letGo(held: Held): number {
+    const nowMs = this.#clock.nowMs();
+    this.#keepFree(held, nowMs);
+    return nowMs;
+  }
+
+  /** Lets nobody of its clock go before a whole delay after `startedAtMs`, however late that was. */
+  #keepFree({ paceKey, delayMs }: Held, startedAtMs: number): void {
+    if (delayMs === 0 || this.#closedBy !== undefined) return;
+    const lane = this.#lane(paceKey);
+    lane.notBeforeMs = Math.max(lane.notBeforeMs, startedAtMs + delayMs);
+    this.#arm(lane);
   }
 
   /** A use that shares its place (no delay of its own) goes with its sharer, however late that one was. */
@@ -138,9 +149,13 @@ export class WaitingRoom {
 
   #run(lane: Lane): void {
     const nowMs = this.#clock.nowMs();
-    const due = lane.waiters.filter(({ held, startsAtMs }) => this.#dueAtMs(held, startsAtMs) <= nowMs);
-    lane.waiters = lane.waiters.filter((waiter) => !due.includes(waiter));
-    for (const waiter of due) waiter.start();
+    const kept: Waiter[] = [];
+    // One by one: letting a late one go makes the next one wait for it.
+    for (const waiter of lane.waiters.toSorted((a, b) => a.startsAtMs - b.startsAtMs)) {
+      if (this.#dueAtMs(waiter.held, waiter.startsAtMs) > nowMs) kept.push(waiter);
+      else waiter.start();
+    }
+    lane.waiters = kept;
     if (lane.waiters.length > 0 || lane.notBeforeMs > nowMs) this.#arm(lane);
     else this.#lanes.delete(lane.paceKey);
   }

@@ -19,10 +19,17 @@ export function valuesOf(raw: RawHeaders, name: string): string[] {
 
 /** Names that the `Connection` fields list, in lower case. */
 export function connectionOptionsOf(raw: RawHeaders): ReadonlySet<string> {
-  return new Set(
-    valuesOf(raw, 'connection')
-      .flatMap((value) => value.split(','))
-      .map((option) => option.trim().toLowerCase())
-      .filter((option) => option !== ''),
-  );
+  return new Set(listOf(raw, 'connection'));
+}
+
+/** The transfer codings of a message, in lower case; none where its body has a length, or it has no body. */
+export function transferCodingsOf(raw: RawHeaders): string[] {
+  return listOf(raw, 'transfer-encoding');
+}
+
+function listOf(raw: RawHeaders, name: string): string[] {
+  return valuesOf(raw, name)
+    .flatMap((value) => value.split(','))
+    .map((item) => item.trim().toLowerCase())
+    .filter((item) => item !== '');
 }

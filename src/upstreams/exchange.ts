@@ -90,6 +90,10 @@ class Exchange {
 
   #receive(answer: IncomingMessage): void {
     this.#answer = answer;
+    const fault = faultOf(answer);
+    if (fault !== undefined) {
+      return this.#giveUp(new GatewayError('send_failed', `${this.#options.what} failed: ${fault}`));
+    }
     // From here on the clock is that of the body. The parser's own listener keeps the socket flowing.
     this.#socket?.on('data', this.#onProgress);
     this.#onProgress();
@@ -128,6 +132,15 @@ class Exchange {
     this.#socket?.off('data', this.#onProgress);
     this.#options.request.signal.removeEventListener('abort', this.#onAbort);
   }
+}
+
+/** Why an answer that node has parsed can't be passed on. */
+function faultOf({ statusCode = 0, statusMessage = '', headers }: IncomingMessage): string | undefined {
+  if (statusCode < 200) return `the answer has the status ${statusCode}, which ends no request`;
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(statusMessage)) return 'the status line has control characters';
+  const codings = headers['transfer-encoding'] ?? 'chunked';
+  return /^(?:\s*chunked\s*,?)+$/i.test(codings) ? undefined : `the answer is coded as ${codings}`;
 }
 
 function requestOptions(options: ExchangeOptions): DialingRequestOptions {

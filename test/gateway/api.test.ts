@@ -88,6 +88,9 @@ describe("the protocol's session API", () => {
     expect(own.status).toBe(200);
     const foreign = await ask(port, `GET ${target.url}/sessions`, proxyAuth());
     expect(foreign.body).toContain('the target');
+    for (const path of ['/sessions/../api/sessions', '/sessions/%2e%2e/healthz', '/sessionsx']) {
+      expect((await ask(port, `GET http://127.0.0.1:${port}${path}`, proxyAuth())).status).toBe(523);
+    }
     const other = await ask(port, `GET http://localhost:${port}/healthz`, proxyAuth());
     expect([other.status, other.header('X-Crawlera-Error')]).toEqual([523, 'domain_forbidden']);
   });

@@ -56,6 +56,35 @@ describe('a gateway that closes', () => {
     await cut;
   });
 
+  test('does not wait for connections on which nothing runs', async () => {
+    const { port, gateway } = await startGateway({ drainTimeout: '20s' });
+    for (const bytes of ['', 'GET http://exam', `CONNECT 127.0.0.1:1 HTTP/1.1\r\n${proxyAuth()}\r\n`]) {
+      const socket = openRaw(port, bytes);
+      await new Promise((resolve) => socket.once('connect', resolve));
+    }
+    await gateway.close();
+  });
+
+  test('has settled every use once it is closed, those it cut too', async () => {
+    const target = await startTarget(() => undefined);
+    const { port, gateway, events } = await startGateway({ drainTimeout: '50ms' });
+    for (let index = 0; index < 5; index += 1) {
+      openRaw(port, `GET ${target.url}/ HTTP/1.1\r\nHost: x\r\n${proxyAuth()}\r\n`);
+    }
+    while (target.arrivals.length < 5) await new Promise((resolve) => setImmediate(resolve));
+    await gateway.close();
+    const settled = events.filter((event) => event.type === 'use.settled');
+    expect(settled.map((event) => event.type === 'use.settled' && event.error)).toEqual(
+      Array(5).fill('client_conn_closed'),
+    );
+  });
+
+  test('does not listen again', async () => {
+    const { gateway } = await startGateway();
+    await gateway.close();
+    await expect(gateway.listen()).rejects.toThrow('make a new one');
+  });
+
   test('may be told so twice', async () => {
     const { gateway } = await startGateway();
     await Promise.all([gateway.close(), gateway.close()]);

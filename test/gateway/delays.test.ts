@@ -37,6 +37,19 @@ describe('uses of one outgoing IP', () => {
     expectSpaced(gapsOf(target, 1));
   });
 
+  test('starts that are late do not catch up on each other', async () => {
+    const target = await startTarget();
+    const { port } = await startGateway({ delays: { default: '30ms' }, upstreams: ['local://127.0.0.2'] });
+    const requests = Promise.all(Array.from({ length: 30 }, () => sendGet(port, target.url)));
+    while (target.arrivals.length < 5) await new Promise((resolve) => setImmediate(resolve));
+    const blockedUntilMs = performance.now() + 200;
+    while (performance.now() < blockedUntilMs);
+    await requests;
+    const gaps = gapsOf(target).toSorted((a, b) => a - b);
+    // The one arrival that was itself noted late makes the gap behind it look short.
+    expect(gaps[1]).toBeGreaterThanOrEqual(30 - EARLY_MS);
+  });
+
   test('requests one after the other are one delay apart', async () => {
     const [{ port }, target] = [await startGateway({ delays: { default: '300ms' } }), await startTarget()];
     const id = await newSession(port, target);

@@ -11,6 +11,7 @@ import { needsApiKey, onlyMethods, refusalError, type RouteContext, type RouteEn
 import { CREATE_REFUSED } from './plain-sessions.js';
 
 const MAX_BODY_BYTES = 64 * 1024;
+const BODY_TIMEOUT_MS = 30_000;
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
 
@@ -137,16 +138,27 @@ async function readBody(c: RouteContext): Promise<z.infer<typeof createBody>> {
 
 /** hono's own body limit needs the global Request replaced, which a library must not do. */
 async function readText(c: RouteContext): Promise<string> {
+  const { incoming } = c.env;
+  const timer = setTimeout(() => incoming.destroy(), BODY_TIMEOUT_MS);
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of c.env.incoming.iterator({ destroyOnReturn: false })) {
-    bytes += (chunk as Buffer).length;
-    if (bytes > MAX_BODY_BYTES) {
-      throw new GatewayError('request_too_large', `A body may have at most ${MAX_BODY_BYTES} bytes`);
+  try {
+    for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
+      bytes += (chunk as Buffer).length;
+      if (bytes > MAX_BODY_BYTES) throw bodyTooLarge();
+      chunks.push(chunk as Buffer);
     }
-    chunks.push(chunk as Buffer);
+  } catch (error) {
+    if (error instanceof GatewayError) throw error;
+    throw new GatewayError('client_conn_closed', 'The body did not arrive whole, or in time', { cause: error });
+  } finally {
+    clearTimeout(timer);
   }
   return Buffer.concat(chunks).toString('utf8');
+}
+
+function bodyTooLarge(): GatewayError {
+  return new GatewayError('request_too_large', `A body may have at most ${MAX_BODY_BYTES} bytes`);
 }
 
 function parseJson(text: string): unknown {

@@ -1,7 +1,7 @@
-// The body of a request that is held: read while it waits, because a connection whose bytes nobody reads does not show
-// that its client has left. Small bodies stay in memory, larger ones go to a temporary file.
+// The body of a request. That of a held one is read while it waits, because a connection whose bytes nobody reads does
+// not show that its client has left: small ones stay in memory, larger ones go to a temporary file. All are counted.
 
-import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, type ReadStream, type WriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -14,23 +14,24 @@ const MEMORY_BYTES = 64 * 1024;
 
 const whenFinished = promisify(finished);
 
-interface HeldBodyOptions {
+interface RequestBodyOptions {
   readonly maxBytes: number;
-  /** Told when the body can't be held: too large, or the temporary file failed. */
+  /** Told when the body can't be had: it is too large, or the temporary file failed. */
   readonly onFailure: (error: GatewayError) => void;
 }
 
 /** Collects a body from `collect()` on, and gives it back in one piece. Call `dispose()` in the end, whatever happens. */
-export class HeldBody {
+export class RequestBody {
   readonly #request: IncomingMessage;
-  readonly #options: HeldBodyOptions;
+  readonly #options: RequestBodyOptions;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #folder: string | undefined;
   #spool: WriteStream | undefined;
+  #spooled: ReadStream | undefined;
   #collecting = false;
 
-  constructor(request: IncomingMessage, options: HeldBodyOptions) {
+  constructor(request: IncomingMessage, options: RequestBodyOptions) {
     this.#request = request;
     this.#options = options;
   }
@@ -43,54 +44,70 @@ export class HeldBody {
 
   /** Stops collecting. @returns the whole body: what was held, then what is still to come */
   async replay(): Promise<Readable> {
-    if (!this.#collecting) return this.#request;
+    const hasLength = this.#request.headers['content-length'] !== undefined;
+    // A length that was declared has been checked, and node's parser holds the client to it.
+    if (!this.#collecting && hasLength) return this.#request;
     this.#collecting = false;
     this.#request.off('data', this.#take);
     this.#request.pause();
     if (this.#spool !== undefined) {
       this.#spool.end();
       await whenFinished(this.#spool);
+      this.#spooled = createReadStream(this.#spool.path);
     }
-    return Readable.from(this.#pieces(), { objectMode: false });
+    const body = Readable.from(this.#pieces(), { objectMode: false });
+    // Whoever reads it is told by its own listener; one that stopped reading need not be.
+    return body.on('error', () => undefined);
   }
 
-  /** Forgets the body and removes its file. */
+  /** Forgets the body and removes its file. What the client still sends is read and dropped. */
   async dispose(): Promise<void> {
     this.#collecting = false;
     this.#request.off('data', this.#take);
     this.#chunks.length = 0;
     this.#spool?.destroy();
-    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
+    this.#spooled?.destroy();
+    if (!this.#request.destroyed) this.#request.resume();
+    if (this.#folder !== undefined) await removeFolder(this.#folder);
   }
 
   async *#pieces(): AsyncGenerator<Buffer> {
     yield* this.#chunks;
-    if (this.#spool !== undefined) yield* createReadStream(this.#spool.path) as AsyncIterable<Buffer>;
-    if (!this.#request.readableEnded) yield* this.#request as AsyncIterable<Buffer>;
+    if (this.#spooled !== undefined) yield* this.#spooled as AsyncIterable<Buffer>;
+    if (this.#request.readableEnded) return;
+    // Leaving off in the middle must not end the connection, on which the answer may be on its way.
+    for await (const chunk of this.#request.iterator({ destroyOnReturn: false })) {
+      this.#bytes += (chunk as Buffer).length;
+      if (this.#bytes > this.#options.maxBytes) throw this.#fail(tooLarge(this.#options.maxBytes));
+      yield chunk as Buffer;
+    }
   }
 
   readonly #take = (chunk: Buffer): void => {
     this.#bytes += chunk.length;
-    if (this.#bytes > this.#options.maxBytes) return this.#fail(tooLarge(this.#options.maxBytes));
-    if (this.#spool !== undefined) return this.#spill(this.#spool, chunk);
-    this.#chunks.push(chunk);
-    if (this.#bytes > MEMORY_BYTES) this.#openSpool();
+    if (this.#bytes > this.#options.maxBytes) this.#fail(tooLarge(this.#options.maxBytes));
+    else if (this.#spool !== undefined) this.#spill(this.#spool, chunk);
+    else {
+      this.#chunks.push(chunk);
+      if (this.#bytes > MEMORY_BYTES) this.#openSpool();
+    }
   };
 
   #openSpool(): void {
     this.#request.pause();
     mkdtemp(path.join(tmpdir(), 'session-proxy-body-')).then(
       (folder) => {
-        this.#folder = folder;
+        // The body may be on its way by now, out of memory: the folder came too late.
         if (!this.#collecting) {
-          void this.dispose();
+          void removeFolder(folder);
           return;
         }
+        this.#folder = folder;
         this.#spool = createWriteStream(path.join(folder, 'body'), { mode: 0o600 });
         this.#spool.on('error', (error) => this.#fail(spoolFailed(error)));
         this.#request.resume();
       },
-      (error: unknown) => this.#fail(spoolFailed(error)),
+      (error: unknown) => void this.#fail(spoolFailed(error)),
     );
   }
 
@@ -102,9 +119,10 @@ export class HeldBody {
     });
   }
 
-  #fail(error: GatewayError): void {
+  #fail(error: GatewayError): GatewayError {
     this.#request.off('data', this.#take);
     this.#options.onFailure(error);
+    return error;
   }
 }
 
@@ -114,6 +132,11 @@ export function tooLarge(maxBytes: number): GatewayError {
     'request_too_large',
     `The request body is larger than ${maxBytes} bytes (limits.requestBytes)`,
   );
+}
+
+/** A temporary folder that can't be removed is left to the system, which clears them away. */
+async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true }).catch(() => undefined);
 }
 
 function spoolFailed(cause: unknown): GatewayError {
