@@ -67,8 +67,15 @@ export class RequestBody {
     this.#chunks.length = 0;
     this.#spool?.destroy();
     this.#spooled?.destroy();
-    if (!this.#request.destroyed) this.#request.resume();
+    this.#drop();
     if (this.#folder !== undefined) await removeFolder(this.#folder);
+  }
+
+  /** Reads on and drops it, so that the connection can serve the next request; whoever was reading may pause yet. */
+  #drop(): void {
+    if (this.#request.readableEnded || this.#request.destroyed) return;
+    this.#request.on('pause', () => this.#request.resume());
+    this.#request.resume();
   }
 
   async *#pieces(): AsyncGenerator<Buffer> {
