@@ -5,6 +5,7 @@ import type { Log, ProxyConfiguration } from '@crawlee/core';
 
 import type { GatewayAddress } from '../client/gateway-url.js';
 import type { AdoptedSessions } from './adopted-sessions.js';
+import type { BusyTurns } from './busy-turns.js';
 import type { GatewaySessions } from './gateway-sessions.js';
 import type { Transport } from './options.js';
 import type { SessionBindings } from './session-bindings.js';
@@ -16,6 +17,7 @@ export interface Core {
   readonly gateway: GatewaySessions;
   readonly bindings: SessionBindings;
   readonly adopted: AdoptedSessions;
+  readonly busyTurns: BusyTurns;
   readonly log: Log;
   /** The longest the gateway holds a request, in milliseconds: known after `launch()`, else the gateway's default. */
   readonly maxHoldMs: number;

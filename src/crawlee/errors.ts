@@ -5,7 +5,7 @@
 // then takes any error of an HTTP client, a critical one too, for a reason to rotate the session.
 // https://github.com/apify/crawlee/blob/v3.18.1/packages/utils/src/internals/blocked.ts
 
-import { CriticalError, NonRetryableError, SessionError } from '@crawlee/core';
+import { CriticalError, NonRetryableError, RetryRequestError, SessionError } from '@crawlee/core';
 
 /** What goes with a session error. */
 export interface ProxySessionErrorDetails {
@@ -38,7 +38,7 @@ export class ProxySessionError extends SessionError {
     super(message);
     this.code = code;
     this.nextUseInMs = nextUseInMs;
-    if (cause !== undefined) this.cause = cause;
+    withCause(this, cause);
   }
 }
 
@@ -64,9 +64,27 @@ export function gatewayNotRunning(gatewayUrl: string, cause: unknown): CriticalE
   );
 }
 
-/** The gateway answered before and does not now; it may come back. */
-export function gatewayGone(gatewayUrl: string, cause: unknown): Error {
-  return withCause(new Error(`The gateway at ${gatewayUrl} does not answer any more (${reasonOf(cause)})`), cause);
+/** The gateway answered before and does not now; it may come back, so the request is tried again as often as need be. */
+export function gatewayGone(gatewayUrl: string, cause: unknown): RetryRequestError {
+  return withCause(
+    new RetryRequestError(`The gateway at ${gatewayUrl} does not answer any more (${reasonOf(cause)})`),
+    cause,
+  );
+}
+
+/** The gateway did not come back: going on would burn the queue. */
+export function gatewayStaysAway(gatewayUrl: string, cause: unknown): CriticalError {
+  return withCause(
+    new CriticalError(
+      `The gateway at ${gatewayUrl} has not answered for minutes (${reasonOf(cause)}). Start it again, then the run.`,
+    ),
+    cause,
+  );
+}
+
+/** Too many requests wait for this outgoing IP: nothing was sent, so the request is tried again as often as need be. */
+export function gatewayBusy(message: string, cause?: unknown): RetryRequestError {
+  return withCause(new RetryRequestError(withoutRotationWords(message)), cause);
 }
 
 /** What answers is no server of the session protocol. */
@@ -124,8 +142,19 @@ function reasonOf(cause: unknown): string {
   return cause instanceof Error ? withoutRotationWords(cause.message) : 'no reason given';
 }
 
-function withCause<T extends Error>(error: T, cause: unknown): T {
+/** Keeps what an error came of. An HTTP client's own error holds its options, and these the proxy URL with the key. */
+export function withCause<T extends Error>(error: T, cause: unknown): T {
   // Crawlee's own error classes take a message only.
-  if (cause !== undefined) error.cause = cause;
+  if (cause === undefined) return error;
+  error.cause = cause instanceof Error ? withoutMembers(cause) : cause;
   return error;
+}
+
+function withoutMembers({ name, message, stack, ...members }: Error & { readonly code?: unknown }): Error {
+  const reduced = new Error(message);
+  const shown = { name, stack, ...(members.code === undefined ? {} : { code: members.code }) };
+  for (const [key, value] of Object.entries(shown)) {
+    Object.defineProperty(reduced, key, { value, enumerable: false, configurable: true, writable: true });
+  }
+  return reduced;
 }

@@ -5,13 +5,15 @@ import type { BaseHttpResponseData } from '@crawlee/core';
 
 import { HEADER } from '../protocol/header-names.js';
 import { type RawHeaders, valuesOf } from '../protocol/raw-headers.js';
-import { sessionLost, withoutRotationWords, wrongApiKey } from './errors.js';
+import { gatewayBusy, sessionLost, withCause, withoutRotationWords, wrongApiKey } from './errors.js';
 
 /** An answer that the gateway made itself. */
 export interface GatewayAnswer {
-  /** The protocol's word; undefined where a proxy said 407 without one. */
+  /** The protocol's word; undefined for a 407 of which it can't be told whose it is. */
   readonly code: string | undefined;
   readonly status: number;
+  /** When to try again, in milliseconds, where it was told. */
+  readonly retryAfterMs: number | undefined;
 }
 
 /** What an error of the gateway's means. */
@@ -50,9 +52,11 @@ export function readGatewayAnswer(response: BaseHttpResponseData): GatewayAnswer
   const { url, statusCode } = response;
   if (!url.startsWith('http:')) return undefined;
   const code = headerOf(response, HEADER.error);
-  // No target may answer 407: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.8
-  if (code === undefined && statusCode !== 407) return undefined;
-  return { code, status: statusCode };
+  // A server of the protocol names the code of its own errors; some other proxy's 407 has neither code nor version.
+  const isForeign407 = statusCode === 407 && headerOf(response, HEADER.version) === undefined;
+  if (code === undefined && !isForeign407) return undefined;
+  const retryAfterMs = Number(headerOf(response, HEADER.retryAfter) ?? Number.NaN) * 1000;
+  return { code, status: statusCode, retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined };
 }
 
 /** What an answer through the gateway tells of its session; nothing over https, see `readGatewayAnswer`. */
@@ -81,7 +85,7 @@ export function readTunnelStatus(error: unknown): number | undefined {
 
 /** Judges an answer of the gateway's own. `text` is its body, `proxySessionId` the session it was about. */
 export function judgeAnswer(
-  { code, status }: GatewayAnswer,
+  { code, status }: Pick<GatewayAnswer, 'code' | 'status'>,
   context: {
     readonly text: string;
     readonly gatewayUrl: string;
@@ -97,16 +101,23 @@ export function judgeAnswer(
   }
   const said = context.text.trim().slice(0, MAX_TOLD_LENGTH) || 'no reason given';
   const message = `The gateway answered ${status} ${code ?? ''} for ${context.targetUrl}: ${said}`;
-  return { error: new Error(withoutRotationWords(message)), isSessionFine: isFine(code) };
+  const error = code === 'serverbusy' ? gatewayBusy(message) : new Error(withoutRotationWords(message));
+  return { error, isSessionFine: isFine(code) };
 }
 
-/** Judges a tunnel that was refused although the gateway knows both key and session. */
-export function judgeTunnel(status: number, targetUrl: string, cause: unknown): Verdict {
-  const error = new Error(
-    `The gateway opened no tunnel for ${targetUrl}: ${status}, ${TUNNEL_MEANINGS[status] ?? 'see its log for the reason'}`,
-    { cause },
-  );
-  return { error, isSessionFine: status === 503 || status === 429 };
+/**
+ * Judges a tunnel that was refused although the gateway knows both key and session.
+ *
+ * @param isBusy whether others wait for the session's outgoing IP
+ */
+export function judgeTunnel(
+  status: number,
+  { targetUrl, isBusy, cause }: { readonly targetUrl: string; readonly isBusy: boolean; readonly cause: unknown },
+): Verdict {
+  const meaning = TUNNEL_MEANINGS[status] ?? 'see its log for the reason';
+  const message = `The gateway opened no tunnel for ${targetUrl}: ${status}, ${meaning}`;
+  if (status === 503 && isBusy) return { error: gatewayBusy(message, cause), isSessionFine: true };
+  return { error: withCause(new Error(message), cause), isSessionFine: status === 503 || status === 429 };
 }
 
 /** Whether a failure says nothing about the session: others are waiting, or the gateway can't. */

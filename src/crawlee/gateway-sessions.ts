@@ -1,10 +1,12 @@
 // Sessions of one gateway as the plugin needs them: made, asked for and ended over REST, with a fall-back for servers
 // that speak the plain protocol only. Which Crawlee session they belong to is not known here.
 
+import { setTimeout } from 'node:timers/promises';
+
 import { SessionsClientError } from '../client/client-error.js';
 import type { SessionsClient } from '../client/sessions-client.js';
 import type { UpstreamList } from '../protocol/rest.js';
-import { gatewayGone, gatewayNotRunning, notAGateway, wrongApiKey } from './errors.js';
+import { gatewayGone, gatewayNotRunning, gatewayStaysAway, notAGateway, wrongApiKey } from './errors.js';
 
 /**
  * What is known of the gateway session that a Crawlee session is bound to.
@@ -27,11 +29,18 @@ export interface ProxySessionInfo {
 /** Codes of calls that no gateway answered. */
 const UNANSWERED = new Set(['econnrefused', 'econnreset', 'nxdomain', 'timeout', 'send_failed']);
 
+/** How long a gateway that does not answer is waited for at a time, and in all, in milliseconds. */
+const SHORTEST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 5_000;
+const GIVE_UP_AFTER_MS = 120_000;
+
 /** Makes and ends sessions of one API key. */
 export class GatewaySessions {
   readonly #client: SessionsClient;
   readonly #country: string | undefined;
   #wasReached = false;
+  /** Since when it does not answer, in milliseconds of the monotonic clock. */
+  #goneSinceMs: number | undefined;
   /** Whether the server has no `/api`. Learnt from its first answer. */
   #isPlain = false;
 
@@ -68,17 +77,18 @@ export class GatewaySessions {
   }
 
   /**
-   * Whether the gateway still knows the session.
+   * Looks at a session.
    *
+   * @returns undefined if the gateway does not know it; its wait where the server tells
    * @throws CriticalError for a wrong API key, else an Error if the gateway does not answer
    */
-  async isAlive(id: string): Promise<boolean> {
+  async look(id: string): Promise<Pick<ProxySessionInfo, 'nextUseInMs'> | undefined> {
     if (!this.#isPlain) {
       const found = await this.#ask(async () => ({ session: await this.#client.get(id) }));
-      if (found !== undefined) return found.session !== undefined;
+      if (found !== undefined) return found.session && { nextUseInMs: found.session.nextUseInMs };
     }
     const listed = await this.#ask(() => this.#client.listPlain());
-    return listed !== undefined && Object.hasOwn(listed, id);
+    return listed !== undefined && Object.hasOwn(listed, id) ? {} : undefined;
   }
 
   /** Time until the session may be used again, in milliseconds; undefined where the server can't be asked. */
@@ -102,28 +112,45 @@ export class GatewaySessions {
   /** An answer was read through the gateway, so one is there: its silence from now on may pass. */
   markReached(): void {
     this.#wasReached = true;
+    this.#goneSinceMs = undefined;
+  }
+
+  /**
+   * Waits a little for a gateway that does not answer, longer each time, so that its restart does not burn the queue.
+   *
+   * @returns what to tell Crawlee: try again, or stop the run if nothing ever answered, or nothing has for minutes
+   */
+  async awaitReturn(cause: unknown): Promise<Error> {
+    if (!this.#wasReached) return gatewayNotRunning(this.url, cause);
+    const nowMs = performance.now();
+    this.#goneSinceMs ??= nowMs;
+    const goneMs = nowMs - this.#goneSinceMs;
+    if (goneMs > GIVE_UP_AFTER_MS) return gatewayStaysAway(this.url, cause);
+    await setTimeout(Math.min(Math.max(goneMs, SHORTEST_WAIT_MS), LONGEST_WAIT_MS));
+    return gatewayGone(this.url, cause);
   }
 
   /** Makes a call; undefined if the server has nothing at that path. Other failures are put into Crawlee's words. */
   async #ask<T>(call: () => Promise<T>): Promise<T | undefined> {
     try {
       const answer = await call();
-      this.#wasReached = true;
+      this.markReached();
       return answer;
     } catch (error) {
       if (error instanceof SessionsClientError && error.code === 'unexpected_answer' && error.status === 404) {
         this.#isPlain = true;
         return undefined;
       }
-      throw this.#describe(error);
+      throw await this.#describe(error);
     }
   }
 
-  #describe(error: unknown): unknown {
+  async #describe(error: unknown): Promise<unknown> {
     if (!(error instanceof SessionsClientError)) return error;
     if (error.status === 401 || error.status === 407) return wrongApiKey(this.url, error);
-    if (!UNANSWERED.has(error.code)) return error;
-    return this.#wasReached ? gatewayGone(this.url, error) : gatewayNotRunning(this.url, error);
+    if (UNANSWERED.has(error.code)) return this.awaitReturn(error);
+    if (error.code === 'unexpected_answer' && !this.#wasReached) return notAGateway(this.url, error.message);
+    return error;
   }
 }
 

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import type { BaseHttpResponseData, Session } from '@crawlee/core';
 
 import type { Core } from './core.js';
-import { gatewayGone, sessionLost, wrongApiKey } from './errors.js';
+import { sessionLost, wrongApiKey } from './errors.js';
 import { judgeAnswer, judgeTunnel, readGatewayAnswer, readSessionNews, readTunnelStatus } from './gateway-answers.js';
 import { ProxySession } from './proxy-session.js';
 
@@ -19,6 +19,15 @@ export interface Trip {
   /** Whether it is a page that the crawler loads, so that Crawlee will count its failure against the session. */
   readonly isNavigation: boolean;
 }
+
+/** Errors of a client that did not get through to its proxy; it connects to nothing else. */
+const UNREACHED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN']);
+
+/** No session has this ID; asking for it tells whether the key is known. */
+const NO_SESSION = '0';
+
+/** The protocol's own delay, where the server can't be asked for its own; in milliseconds. */
+const DEFAULT_DELAY_MS = 12_000;
 
 /** As much of the gateway's own answers as is read. */
 const MAX_TEXT_LENGTH = 1_000;
@@ -55,37 +64,55 @@ async function checkAnswer(core: Core, trip: Trip, response: BaseHttpResponseDat
     if (trip.session !== undefined) core.bindings.learn(trip.session.id, { nextUseInMs });
     return;
   }
-  const text = await readText(response);
   const { url: targetUrl, proxySessionId } = trip;
+  if (answer.code === undefined) {
+    // A 407 without a word to it: a wrong key is said here, otherwise it is the target's own affair.
+    await core.gateway.look(proxySessionId ?? NO_SESSION);
+    return;
+  }
+  const text = await readText(response);
   const verdict = judgeAnswer(answer, { text, gatewayUrl: core.address.url, targetUrl, proxySessionId });
   if (answer.code === 'bad_session_id') endLostSession(core, trip);
+  if (answer.code === 'serverbusy') await waitTurn(core, trip, answer.retryAfterMs);
   if (verdict.isSessionFine) excuse(trip);
   throw verdict.error;
+}
+
+/** Waits until a request that was refused may be sent again. */
+async function waitTurn({ bindings, gateway, busyTurns, maxHoldMs }: Core, trip: Trip, waitMs = 0): Promise<void> {
+  const delayMs = (await gateway.upstreams())?.delays.defaultMs ?? DEFAULT_DELAY_MS;
+  const sessionId = trip.session?.id ?? '';
+  const outgoingIp = bindings.find(sessionId)?.outgoingIp ?? sessionId;
+  await busyTurns.wait(outgoingIp, { waitMs, delayMs, atMostMs: maxHoldMs });
 }
 
 /** Finds out what a failure means. Over https the reason is not in it, so the gateway is asked about the session. */
 async function explainFailure(core: Core, trip: Trip, error: unknown): Promise<unknown> {
   // Crawlee and got know their own time limits by class.
   if (!(error instanceof Error) || error.name === 'TimeoutError') return error;
-  if ('code' in error && error.code === 'ECONNREFUSED') {
-    // A client of a proxy connects to nothing else, so it is the gateway that refused.
+  if ('code' in error && UNREACHED.has(String(error.code))) {
     excuse(trip);
-    return gatewayGone(core.address.url, error);
+    return core.gateway.awaitReturn(error);
   }
   const status = readTunnelStatus(error);
   if (status === undefined && !trip.url.startsWith('https:')) return error;
   if (status === 407) return wrongApiKey(core.address.url, error);
+  const { proxySessionId, url: targetUrl } = trip;
+  let nextUseInMs: number | undefined;
   try {
-    const { proxySessionId } = trip;
-    if (proxySessionId !== undefined && !(await core.gateway.isAlive(proxySessionId))) {
+    const seen = proxySessionId === undefined ? {} : await core.gateway.look(proxySessionId);
+    if (seen === undefined) {
       endLostSession(core, trip);
-      return sessionLost(proxySessionId, error);
+      return sessionLost(proxySessionId ?? '', error);
     }
+    nextUseInMs = seen.nextUseInMs;
   } catch (askingError) {
     return askingError;
   }
   if (status === undefined) return error;
-  const verdict = judgeTunnel(status, trip.url, error);
+  const isBusy = (nextUseInMs ?? 0) > 0;
+  if (status === 503 && isBusy) await waitTurn(core, trip, nextUseInMs);
+  const verdict = judgeTunnel(status, { targetUrl, isBusy, cause: error });
   if (verdict.isSessionFine) excuse(trip);
   return verdict.error;
 }

@@ -77,12 +77,31 @@ export function resolveOptions(options: SessionProxyConfigurationOptions): Resol
   return { address: readAddress(options.proxyUrl), transport, country: readCountry(country, transport) };
 }
 
-/** Takes the plugin's options out of those for `launch()`; the rest are the gateway's. */
+/**
+ * Takes the plugin's options out of those for `launch()`; the rest are the gateway's.
+ *
+ * @throws TypeError if these are no options, or one is a misspelt option of the plugin's
+ */
 export function splitLaunchOptions<T extends LaunchedOptions>(
   options: T,
 ): { readonly plugin: LaunchedOptions; readonly gateway: Omit<T, keyof LaunchedOptions> } {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(
+      "Give options: SessionProxyConfiguration.launch({ upstreams: ['http://user:password@host:port'] })",
+    );
+  }
   const { transport, country, pacing, onSessionLost, ...gateway } = options;
+  for (const name of Object.keys(gateway)) refuseMisspelt(name);
   return { plugin: { transport, country, pacing, onSessionLost }, gateway };
+}
+
+/** The gateway refuses what it does not know, with the nearest name of its own; it does not know the plugin's names. */
+function refuseMisspelt(name: string): void {
+  const plain = name.toLowerCase().replaceAll(/[-_]/g, '');
+  // Two letters in the wrong order are a distance of 2; no option of a gateway's is as near.
+  const meant = LAUNCHED_NAMES.find((known) => distance(plain, known.toLowerCase()) <= 2);
+  if (meant === undefined) return;
+  throw new TypeError(`Unknown option ${name} of SessionProxyConfiguration.launch(). Did you mean ${meant}?`);
 }
 
 function readAddress(proxyUrl: unknown): GatewayAddress {

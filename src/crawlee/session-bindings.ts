@@ -28,6 +28,8 @@ interface Binding {
 /** How bindings are made and undone. */
 export interface SessionBindingsOptions {
   readonly create: () => Promise<ProxySessionInfo>;
+  /** Whether `create` failed because the API key has as many sessions as allowed. */
+  readonly isFull: (error: unknown) => boolean;
   /** Ends a session at the gateway. Rejections are told to `onDeleteFailed` and nobody else. */
   readonly delete: (id: string) => Promise<void>;
   readonly onDeleteFailed: (id: string, error: unknown) => void;
@@ -63,7 +65,7 @@ export class SessionBindings {
       return known.info ?? known.creation;
     }
     this.#makeRoom();
-    const binding: Binding = { creation: create(), info: undefined, inFlight: 0, hasEnded: false };
+    const binding: Binding = { creation: this.#create(create), info: undefined, inFlight: 0, hasEnded: false };
     this.#bindings.set(crawleeId, binding);
     try {
       binding.info = await binding.creation;
@@ -153,13 +155,29 @@ export class SessionBindings {
     await this.#options.delete(info.id).catch((error: unknown) => this.#options.onDeleteFailed(info.id, error));
   }
 
-  #makeRoom(): void {
-    if (this.#bindings.size < MAX_BINDINGS) return;
-    for (const [crawleeId, binding] of this.#bindings) {
-      if (binding.inFlight > 0) continue;
-      this.#end(crawleeId, binding);
-      return;
+  /** Where the API key has no room, the session of ours that was unused for longest makes some. */
+  async #create(create: () => Promise<ProxySessionInfo>): Promise<ProxySessionInfo> {
+    try {
+      return await create();
+    } catch (error) {
+      if (!this.#options.isFull(error) || !this.#endOldest()) throw error;
+      await Promise.all(this.#deletions);
+      return create();
     }
+  }
+
+  #makeRoom(): void {
+    if (this.#bindings.size >= MAX_BINDINGS) this.#endOldest();
+  }
+
+  /** @returns false where every session is in use, or none is made yet */
+  #endOldest(): boolean {
+    for (const [crawleeId, binding] of this.#bindings) {
+      if (binding.inFlight > 0 || binding.info === undefined) continue;
+      this.#end(crawleeId, binding);
+      return true;
+    }
+    return false;
   }
 
   #rememberEnd(crawleeId: string): void {

@@ -4,9 +4,11 @@
 import { log, ProxyConfiguration } from '@crawlee/core';
 import type { ProxyInfo, Request, Session } from '@crawlee/core';
 
+import { SessionsClientError } from '../client/client-error.js';
 import { SessionsClient } from '../client/sessions-client.js';
 import type { GatewayOptions } from '../gateway/options.js';
 import { AdoptedSessions } from './adopted-sessions.js';
+import { BusyTurns } from './busy-turns.js';
 import { registerCore } from './core.js';
 import type { Core } from './core.js';
 import { headersNeedPreset } from './errors.js';
@@ -118,6 +120,7 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
     options?: NewProxyInfoOptions,
   ): Promise<ProxyInfo> {
     const crawleeId = typeof sessionId === 'object' || sessionId === undefined ? undefined : String(sessionId);
+    if (crawleeId === undefined && this.#core.transport === 'headers') throw headersNeedPreset();
     const url = await this.newUrl(crawleeId, options);
     const { username, password, hostname, port, protocol } = new URL(url);
     return {
@@ -198,11 +201,20 @@ function createCore({ address, transport, country }: ResolvedOptions): Core {
   const bindings = new SessionBindings({
     create: () => gateway.create(),
     delete: (id) => gateway.delete(id),
+    isFull: (error) => error instanceof SessionsClientError && error.code === 'user_session_limit',
     onDeleteFailed: (id, error) => {
       // It ends by itself after the gateway's `sessions.ttl`.
       pluginLog.debug(`Session ${id} was not deleted: ${error instanceof Error ? error.message : String(error)}`);
     },
   });
-  const adopted = new AdoptedSessions();
-  return { address, transport, gateway, bindings, adopted, log: pluginLog, maxHoldMs: DEFAULT_MAX_HOLD_MS };
+  return {
+    address,
+    transport,
+    gateway,
+    bindings,
+    adopted: new AdoptedSessions(),
+    busyTurns: new BusyTurns(),
+    log: pluginLog,
+    maxHoldMs: DEFAULT_MAX_HOLD_MS,
+  };
 }

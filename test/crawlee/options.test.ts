@@ -2,6 +2,8 @@
 
 import { expect, test } from 'vitest';
 
+import { splitLaunchOptions } from '../../src/crawlee/options.js';
+import { knownNamesAt, OPTIONS_OF_LATER_VERSIONS } from '../../src/gateway/option-schema.js';
 import { SessionProxyConfiguration } from '../../src/index.js';
 
 const KEY = 'secret-key-0000';
@@ -67,4 +69,27 @@ test('proxyUrl is the address with the key, however it was written', () => {
   for (const written of [PROXY_URL, `http://${KEY}@127.0.0.1:8011/`, `http://${KEY}:dummy@127.0.0.1:8011`]) {
     expect(new SessionProxyConfiguration({ proxyUrl: written }).proxyUrl).toBe(PROXY_URL);
   }
+});
+
+test.each([
+  ['nothing at all', undefined, 'SessionProxyConfiguration.launch({ upstreams: ['],
+  ['null', null, 'SessionProxyConfiguration.launch({ upstreams: ['],
+  ['a URL', 'direct://', 'SessionProxyConfiguration.launch({ upstreams: ['],
+  ['a misspelt transport', { upstreams: ['direct://'], transprot: 'headers' }, 'Did you mean transport?'],
+  ['a misspelt country', { upstreams: ['direct://'], contry: 'us' }, 'Did you mean country?'],
+  [
+    'an option in other letters',
+    { upstreams: ['direct://'], on_session_lost: 'retire' },
+    'Did you mean onSessionLost?',
+  ],
+])('launch() with %s is refused with what to do', async (_name, options, told) => {
+  // @ts-expect-error -- what a JavaScript user may write
+  const launched = SessionProxyConfiguration.launch(options);
+  await expect(launched).rejects.toBeInstanceOf(TypeError);
+  await expect(launched).rejects.toThrow(told);
+});
+
+test("no option of a gateway's is taken for a misspelt one of the plugin's", () => {
+  const gateway = Object.fromEntries([...knownNamesAt([]), ...OPTIONS_OF_LATER_VERSIONS].map((name) => [name, 1]));
+  expect(splitLaunchOptions(gateway).gateway).toEqual(gateway);
 });

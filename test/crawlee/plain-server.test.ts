@@ -58,9 +58,9 @@ test('whether a session is alive is read from the list', async () => {
   const { proxyUrl } = await openPlainServer();
   const gateway = new GatewaySessions(new SessionsClient(proxyUrl), undefined);
   const { id } = await gateway.create();
-  expect(await gateway.isAlive(id)).toBe(true);
+  expect(await gateway.look(id)).toEqual({});
   await gateway.delete(id);
-  expect(await gateway.isAlive(id)).toBe(false);
+  expect(await gateway.look(id)).toBeUndefined();
   expect(await gateway.countOutgoingIps()).toBeUndefined();
 });
 

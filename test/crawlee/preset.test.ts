@@ -83,10 +83,10 @@ test("the user's values win", async () => {
   stream.mockRestore();
 });
 
-test('the time for a page outlasts the longest hold, and the time for the handler is left alone', () => {
+test('the times for a page and its handler, whose own requests are held too, outlast the longest hold', () => {
   const merged: CheerioCrawlerOptions = configure(NOBODY).httpCrawlerOptions({ requestHandler() {} });
   expect(merged.navigationTimeoutSecs).toBe(960);
-  expect(merged).not.toHaveProperty('requestHandlerTimeoutSecs');
+  expect(merged.requestHandlerTimeoutSecs).toBe(960);
 });
 
 test('a gateway that can not be asked is reckoned to have 20 outgoing IPs', async () => {

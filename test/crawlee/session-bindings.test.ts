@@ -5,6 +5,9 @@ import { expect, test, vi } from 'vitest';
 import { SessionBindings } from '../../src/crawlee/session-bindings.js';
 import type { SessionBindingsOptions } from '../../src/crawlee/session-bindings.js';
 
+/** What a gateway without room fails with. */
+const FULL = new Error('full');
+
 /** Bindings over a gateway that only counts. */
 function countingBindings(options: Partial<SessionBindingsOptions> = {}) {
   let made = 0;
@@ -15,6 +18,7 @@ function countingBindings(options: Partial<SessionBindingsOptions> = {}) {
       return Promise.resolve({ id: String(made), outgoingIp: '127.0.0.2' });
     },
     delete: (id) => Promise.resolve(void deleted.push(id)),
+    isFull: (error) => error === FULL,
     onDeleteFailed: () => undefined,
     ...options,
   });
@@ -70,4 +74,24 @@ test('a deletion that fails is told and throws nowhere', async () => {
   bindings.release('a');
   await bindings.close({ keepSessions: false });
   expect(onDeleteFailed).toHaveBeenCalledExactlyOnceWith('1', new Error('gone'));
+});
+
+test('where the API key has no room, the session unused for longest makes some', async () => {
+  let room = 2;
+  let made = 0;
+  const { bindings, deleted } = countingBindings({
+    create: () => {
+      if (room === 0) return Promise.reject(FULL);
+      room -= 1;
+      made += 1;
+      return Promise.resolve({ id: String(made), outgoingIp: undefined });
+    },
+    delete: (id) => {
+      room += 1;
+      return Promise.resolve(void deleted.push(id));
+    },
+  });
+  for (const crawleeId of ['a', 'b', 'a', 'c']) await bindings.bind(crawleeId);
+  expect(deleted).toEqual(['2']);
+  expect(bindings.find('c')).toMatchObject({ id: '3' });
 });

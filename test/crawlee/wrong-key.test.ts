@@ -91,35 +91,6 @@ test.each(['http', 'https'] as const)('%s: a key that is refused in the middle o
   expect(target.visits.map(({ path }) => path)).toEqual(['/1']);
 });
 
-test('a gateway that goes away in the middle of a run costs retries and no sessions', async () => {
-  const gateway = await openGateway();
-  const target = await openTarget();
-  const configuration = configure(gateway.proxyUrl);
-  const messages: string[] = [];
-  const sessions = new Set<string | undefined>();
-  const crawler = createCrawler(
-    configuration.httpCrawlerOptions({
-      maxConcurrency: 1,
-      maxRequestRetries: 2,
-      sessionPoolOptions: { maxPoolSize: 1 },
-      async requestHandler({ session }) {
-        sessions.add(session?.id);
-        await gateway.close();
-      },
-      errorHandler({ session }, error) {
-        sessions.add(session?.id);
-        messages.push(error.message);
-      },
-    }),
-  );
-  const { requestsFinished, requestsFailed } = await crawler.run([`${target.http}/1`, `${target.https}/2`]);
-  expect({ requestsFinished, requestsFailed }).toEqual({ requestsFinished: 1, requestsFailed: 1 });
-  expect(messages).toHaveLength(2);
-  expect(messages[0]).toContain(`The gateway at ${gateway.url} does not answer any more`);
-  expect(sessions.size).toBe(1);
-  await configuration.close();
-});
-
 test('a web server at that address is told from a gateway', async () => {
   const server = createServer((_request, response) => response.writeHead(404).end('nothing here'));
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
