@@ -16,8 +16,13 @@ const EXAMPLES = {
   transport: 'credentials|headers',
 } as const;
 
-/** Reads the command line; on a mistake says what it was and ends the process with 2. */
+/** Reads the command line; for `--help` ends the process with 0, on a mistake says what it was and ends it with 2. */
 export function readArguments(names: readonly (keyof typeof EXAMPLES)[]): QuotesArguments {
+  const usage = `Options: ${names.map((name) => `--${name} ${EXAMPLES[name]}`).join(', ')}`;
+  if (process.argv.slice(2).some((argument) => ['--help', '-h'].includes(argument))) {
+    console.log(`${usage}\nWithout them: the quotes site beside this example, and a gateway in this process.`);
+    return process.exit(0);
+  }
   try {
     const options = Object.fromEntries(names.map((name) => [name, { type: 'string' }] as const));
     const { url, 'proxy-url': proxyUrl, transport = 'credentials' } = parseArgs({ options }).values;
@@ -30,10 +35,16 @@ export function readArguments(names: readonly (keyof typeof EXAMPLES)[]): Quotes
     }
     return { url, proxyUrl, transport };
   } catch (error) {
-    const usage = names.map((name) => `--${name} ${EXAMPLES[name]}`).join(', ');
-    console.error(`${error instanceof Error ? error.message : String(error)}\nOptions: ${usage}`);
+    console.error(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
     return process.exit(2);
   }
+}
+
+/** Says on one line why a crawl came to nothing; the process will end with 1. */
+export function reportFailure(error: unknown): void {
+  const told = error instanceof Error ? error.message : String(error);
+  console.error(told.replaceAll(/\s+/g, ' ').trim());
+  process.exitCode = 1;
 }
 
 /** Ways out for a gateway of the example's own: other loopback addresses for the site beside it, where Linux has them. */

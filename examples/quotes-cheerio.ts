@@ -5,7 +5,7 @@
 //   npm run example:quotes -- --url http://quotes.toscrape.com/ --proxy-url http://KEY:@127.0.0.1:8011
 import { SessionProxyConfiguration } from 'crawlee-session-proxy';
 import { CheerioCrawler } from 'crawlee';
-import { chooseUpstreams, readArguments } from './quotes-arguments.js';
+import { chooseUpstreams, readArguments, reportFailure } from './quotes-arguments.js';
 import { createQuotesSite } from './quotes-site/quotes-site.js';
 
 const given = readArguments(['url', 'proxy-url', 'transport']);
@@ -76,6 +76,9 @@ try {
   ] as const;
   console.log(told.map(([number, thing]) => `${number} ${thing}${number === 1 ? '' : 's'}`).join(', '));
   if (requestsFailed > 0 || pages.length === 0) process.exitCode = 1;
+} catch (error) {
+  // A wrong API key or a gateway that does not answer ends the run; the message says which.
+  reportFailure(error);
 } finally {
   await proxyConfiguration.close();
   await site?.close();

@@ -4,8 +4,8 @@
 //   npm run example:quotes-header
 //   npm run example:quotes-header -- --url http://quotes.toscrape.com/ --proxy-url http://KEY:@127.0.0.1:8011
 import { Gateway } from 'crawlee-session-proxy/gateway';
-import { gotScraping } from 'got-scraping';
-import { chooseUpstreams, readArguments } from './quotes-arguments.js';
+import { gotScraping, RequestError } from 'got-scraping';
+import { chooseUpstreams, readArguments, reportFailure } from './quotes-arguments.js';
 import { createQuotesSite } from './quotes-site/quotes-site.js';
 
 const given = readArguments(['url', 'proxy-url']);
@@ -36,6 +36,7 @@ try {
       proxyUrl,
       headers: { 'X-Crawlera-Session': session },
     });
+    if (statusCode === 407) throw new Error('The gateway refused the API key; give the right one in --proxy-url');
     if (statusCode !== 200)
       throw new Error(`${next} answered ${statusCode} ${String(headers['x-crawlera-error'] ?? '')}`);
     session = String(headers['x-crawlera-session']);
@@ -58,6 +59,10 @@ try {
     [outgoingIps.size, 'outgoing IP'],
   ] as const;
   console.log(counts.map(([number, thing]) => `${number} ${thing}${number === 1 ? '' : 's'}`).join(', '));
+} catch (error) {
+  const { host } = new URL(proxyUrl);
+  const told = `Nothing came through the gateway at ${host}; is it running, and is --proxy-url right?`;
+  reportFailure(error instanceof RequestError ? `${told} (${error.message || error.code})` : error);
 } finally {
   await gateway?.close();
   await site?.close();

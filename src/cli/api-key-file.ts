@@ -19,6 +19,20 @@ export function apiKeyFileIn(dataDir: string): string {
 }
 
 /**
+ * Gives the data directory back, where there is one.
+ *
+ * @throws CliFailure if it was to be in a home directory that this user does not have
+ */
+export function requireDataDir(dataDir: string | undefined): string {
+  if (dataDir !== undefined) return dataDir;
+  throw new CliFailure(
+    EXIT.badArguments,
+    'The home directory of this user is not known, so there is no place for the API key: give a directory with ' +
+      '--data-dir, SESSION_PROXY_DATA_DIR or `dataDir` in the configuration file',
+  );
+}
+
+/**
  * Reads the key of a data directory; undefined if none was made yet.
  *
  * @throws CliFailure if the file can't be read, or holds something else
@@ -49,7 +63,7 @@ export async function openApiKey(dataDir: string): Promise<OpenedApiKey> {
   const isNew = await keepApiKey(dataDir, made).catch((error: unknown) => {
     throw new CliFailure(
       EXIT.failed,
-      `No API key could be kept in ${dataDir}: ${reasonOf(error)}; see --data-dir`,
+      `No API key could be kept in ${dataDir}: ${reasonOf(error)}; give a directory that can be written to with --data-dir`,
       error,
     );
   });
@@ -58,7 +72,7 @@ export async function openApiKey(dataDir: string): Promise<OpenedApiKey> {
 
 /** Writes the key whole under another name and links it: of several starts at once one link succeeds. */
 async function keepApiKey(dataDir: string, apiKey: string): Promise<boolean> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeDirectory(dataDir);
   const draft = path.join(dataDir, `.api-key-${randomUUID()}`);
   try {
     await writeFile(draft, `${apiKey}\n`, { flag: 'wx', mode: 0o600, flush: true });
@@ -70,6 +84,34 @@ async function keepApiKey(dataDir: string, apiKey: string): Promise<boolean> {
   } finally {
     await rm(draft, { force: true });
   }
+}
+
+/**
+ * Makes a directory (0700) and those above it. Node's own `recursive` never ends where a directory is there and yet
+ * answers ENOENT to whatever is to be made in it, as /proc does: it makes the one above again and again.
+ *
+ * @see https://github.com/nodejs/node/blob/v20.19.0/src/node_file.cc MKDirpAsync
+ */
+async function makeDirectory(directory: string): Promise<void> {
+  if ((await tryMakeDirectory(directory)) !== 'ENOENT') return;
+  const above = path.dirname(directory);
+  if (above !== directory) await makeDirectory(above);
+  await mkdir(directory, { mode: 0o700 }).catch(ignoreExisting);
+}
+
+async function tryMakeDirectory(directory: string): Promise<'ENOENT' | undefined> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return 'ENOENT';
+    ignoreExisting(error);
+  }
+  return undefined;
+}
+
+/** Another start may have made it; whether it is a directory shows when something is written into it. */
+function ignoreExisting(error: unknown): void {
+  if (systemCodeOf(error) !== 'EEXIST') throw error;
 }
 
 function reasonOf(error: unknown): string {

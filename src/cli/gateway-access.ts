@@ -3,7 +3,7 @@
 import { Option } from 'commander';
 
 import { SessionsClient } from '../client/index.js';
-import { apiKeyFileIn, readApiKey } from './api-key-file.js';
+import { apiKeyFileIn, readApiKey, requireDataDir } from './api-key-file.js';
 import type { CommandInput, Configuration } from './configuration.js';
 import { CliFailure, EXIT } from './failure.js';
 import { flagsFor } from './option-sources.js';
@@ -14,7 +14,7 @@ export function accessFlags(): readonly Option[] {
     '--url <URL>',
     'gateway, as http://KEY:@host:port (default: the one that `serve` runs here) [SESSION_PROXY_URL]',
   );
-  return [url, ...flagsFor(['host', 'port', 'apiKeys', 'dataDir'])];
+  return [url, ...serveFlags()];
 }
 
 /**
@@ -23,14 +23,13 @@ export function accessFlags(): readonly Option[] {
  * @throws CliFailure if the URL or the configuration is refused, or no API key was made yet
  */
 export async function openClient(input: CommandInput): Promise<SessionsClient> {
-  const given = input.flags['url'] ?? (input.environment['SESSION_PROXY_URL'] || undefined);
-  const url = typeof given === 'string' ? given : await urlOfServe(input);
+  const given = givenUrl(input);
+  if (given === undefined) return new SessionsClient(await urlOfServe(input));
   try {
-    return new SessionsClient(url);
+    return new SessionsClient(given.url);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    const origin = input.flags['url'] === undefined ? 'SESSION_PROXY_URL' : '--url';
-    throw new CliFailure(EXIT.badArguments, `${origin}: ${error.message}`, error);
+    throw new CliFailure(EXIT.badArguments, `${given.origin}: ${error.message}`, error);
   }
 }
 
@@ -40,13 +39,33 @@ export async function openClient(input: CommandInput): Promise<SessionsClient> {
  * @throws CliFailure if there is neither
  */
 export async function resolveApiKey({ resolved: { apiKeys, dataDir } }: Configuration): Promise<string> {
-  const apiKey = apiKeys[0] ?? (await readApiKey(dataDir));
+  if (apiKeys[0] !== undefined) return apiKeys[0];
+  const directory = requireDataDir(dataDir);
+  const apiKey = await readApiKey(directory);
   if (apiKey !== undefined) return apiKey;
-  const file = apiKeyFileIn(dataDir);
   throw new CliFailure(
     EXIT.failed,
-    `There is no API key in ${file} yet: start \`session-proxy serve\` once, it makes one`,
+    `There is no API key in ${apiKeyFileIn(directory)} yet: start \`session-proxy serve\` once, it makes one`,
   );
+}
+
+/** The flags that lead to the gateway of `serve`, as a URL does. */
+function serveFlags(): readonly Option[] {
+  return flagsFor(['host', 'port', 'apiKeys', 'dataDir']);
+}
+
+/** The URL that counts: that of the flag, or of the variable where no flag leads to a gateway. */
+function givenUrl({ flags, environment }: CommandInput): { readonly url: string; readonly origin: string } | undefined {
+  const others = serveFlags().flatMap((flag) => (flags[flag.attributeName()] === undefined ? [] : [String(flag.long)]));
+  const url = flags['url'];
+  if (typeof url === 'string') {
+    if (others.length === 0) return { url, origin: '--url' };
+    const told = `--url names the gateway and its API key already: leave out ${others.join(', ')}, or --url`;
+    throw new CliFailure(EXIT.badArguments, told);
+  }
+  const variable = environment['SESSION_PROXY_URL'];
+  // An empty variable is an unset one, as in the configuration.
+  return others.length > 0 || !variable ? undefined : { url: variable, origin: 'SESSION_PROXY_URL' };
 }
 
 async function urlOfServe(input: CommandInput): Promise<string> {

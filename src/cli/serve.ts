@@ -5,14 +5,14 @@ import { BlockList, isIP } from 'node:net';
 import { Gateway } from '../gateway/index.js';
 import { createLogSink } from '../gateway/log.js';
 import type { ResolvedOptions } from '../gateway/options.js';
-import { apiKeyFileIn, openApiKey } from './api-key-file.js';
+import { apiKeyFileIn, openApiKey, requireDataDir } from './api-key-file.js';
 import { print } from './command-input.js';
 import { loadConfiguration } from './configuration.js';
 import type { CommandInput } from './configuration.js';
 import { CliFailure, EXIT, systemCodeOf } from './failure.js';
 
 /** Where the API key comes from, which is what the user is told about it. */
-type KeyOrigin = 'configured' | 'kept' | 'new';
+type KeyOrigin = { readonly kind: 'configured' } | { readonly kind: 'kept' | 'new'; readonly file: string };
 
 /**
  * Runs a gateway until the first SIGINT or SIGTERM, then lets it drain; a second signal ends the process at once.
@@ -27,7 +27,7 @@ export async function serve(input: CommandInput): Promise<void> {
   warnOfClearText(resolved.host);
   const stopped = firstSignal();
   await listen(gateway, resolved);
-  announce(gateway, origin, apiKeyFileIn(resolved.dataDir));
+  announce(gateway, origin);
   await stopped;
   await gateway.close();
 }
@@ -36,9 +36,10 @@ async function findApiKeys({
   apiKeys,
   dataDir,
 }: ResolvedOptions): Promise<{ apiKeys: readonly string[]; origin: KeyOrigin }> {
-  if (apiKeys.length > 0) return { apiKeys, origin: 'configured' };
-  const { apiKey, isNew } = await openApiKey(dataDir);
-  return { apiKeys: [apiKey], origin: isNew ? 'new' : 'kept' };
+  if (apiKeys.length > 0) return { apiKeys, origin: { kind: 'configured' } };
+  const directory = requireDataDir(dataDir);
+  const { apiKey, isNew } = await openApiKey(directory);
+  return { apiKeys: [apiKey], origin: { kind: isNew ? 'new' : 'kept', file: apiKeyFileIn(directory) } };
 }
 
 async function listen(gateway: Gateway, { host, port }: ResolvedOptions): Promise<void> {
@@ -62,13 +63,12 @@ function whyNotListening(code: string | undefined, host: string, port: number): 
 }
 
 /** Tells where the gateway is; the key is told once, when it was just made, and never goes through the log. */
-function announce(gateway: Gateway, origin: KeyOrigin, keyFile: string): void {
+function announce(gateway: Gateway, origin: KeyOrigin): void {
   print(`session-proxy listens on ${gateway.url}`);
-  if (origin === 'configured') print('The API key is that of the configuration.');
-  if (origin === 'kept') print(`The API key is in ${keyFile}; \`session-proxy key\` prints it.`);
-  if (origin !== 'new') return;
+  if (origin.kind === 'configured') return print('The API key is that of the configuration.');
+  if (origin.kind === 'kept') return print(`The API key is in ${origin.file}; \`session-proxy key\` prints it.`);
   print(`
-An API key was made and is kept in ${keyFile}. This is the proxy URL with it, shown this once:
+An API key was made and is kept in ${origin.file}. This is the proxy URL with it, shown this once:
 
   ${gateway.proxyUrl}
 

@@ -26,6 +26,8 @@ export class SessionsClientError extends Error {
   }
 }
 
+const NOT_TLS = { code: 'send_failed', told: 'it speaks plain http on this port, not https; write http://' } as const;
+
 const FAILURES: Readonly<Record<string, { readonly code: string; readonly told: string }>> = {
   ECONNREFUSED: { code: 'econnrefused', told: 'connection refused; is `session-proxy serve` running?' },
   ECONNRESET: { code: 'econnreset', told: 'it closed the connection' },
@@ -34,6 +36,9 @@ const FAILURES: Readonly<Record<string, { readonly code: string; readonly told: 
   EAI_AGAIN: { code: 'nxdomain', told: 'its name could not be looked up' },
   ETIMEDOUT: { code: 'timeout', told: 'the connection timed out' },
   UND_ERR_CONNECT_TIMEOUT: { code: 'timeout', told: 'the connection timed out' },
+  // What plain http is taken for depends on the version of OpenSSL.
+  ERR_SSL_WRONG_VERSION_NUMBER: NOT_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NOT_TLS,
 };
 
 /** Puts what `fetch` rejected with into our words. `url` is that of the gateway, without the key. */
@@ -45,12 +50,22 @@ export function describeFailure(error: unknown, url: string, timeoutMs: number):
   const reason = error instanceof Error ? (error.cause ?? error) : error;
   const failure = FAILURES[nodeCodeOf(reason) ?? ''];
   if (failure !== undefined) return new SessionsClientError(told(failure.told), { code: failure.code, cause: error });
+  return new SessionsClientError(told(tellReason(reason, url)), { code: 'send_failed', cause: error });
+}
+
+/** Tells a failure without a code that we know, on one line. */
+function tellReason(reason: unknown, url: string): string {
+  const text = reason instanceof Error ? reason.message.replaceAll(/\s+/g, ' ').trim() : '';
   // `fetch` makes a failure without a word of an answer of 407, see https://fetch.spec.whatwg.org/#http-network-or-cache-fetch
-  const text =
-    reason instanceof Error && reason.message !== ''
-      ? reason.message
-      : 'the call failed without a reason, as it does on a 407; is the API key right, and is this a gateway?';
-  return new SessionsClientError(told(text), { code: 'send_failed', cause: error });
+  if (text === '') {
+    return 'the call failed without a reason, as it does on a 407; is the API key right, and is this a gateway?';
+  }
+  // This failure has no code: https://github.com/nodejs/undici/blob/v6.21.0/lib/web/fetch/index.js "bad port"
+  if (text === 'bad port') {
+    const { port } = new URL(url);
+    return `fetch does not allow port ${port}, for it belongs to another protocol; choose another port for the gateway`;
+  }
+  return text;
 }
 
 function nodeCodeOf(error: unknown): string | undefined {

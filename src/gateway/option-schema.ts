@@ -66,6 +66,11 @@ const address = option(
 
 const apiKey = z.unknown().transform((value, context) => {
   if (typeof value === 'string' && API_KEY.test(value)) return value;
+  if (typeof value === 'number') {
+    // As a number it may have lost zeros and digits, so it is not taken as the text that was written.
+    context.addIssue({ code: 'custom', message: 'this is a number, and an API key is a text; put it in quotes' });
+    return z.NEVER;
+  }
   // Not shown: a key with one wrong character is a key all the same.
   context.addIssue({
     code: 'custom',

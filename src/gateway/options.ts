@@ -124,8 +124,8 @@ export interface ResolvedOptions {
   /** Lower case, without trailing dots. */
   readonly publicHosts: readonly string[];
   readonly exposeOutgoingIp: boolean;
-  /** Absolute. */
-  readonly dataDir: string;
+  /** Absolute; undefined where it is in a home directory and this user has none: only the CLI keeps something there. */
+  readonly dataDir: string | undefined;
   readonly store: 'memory';
   readonly drainTimeoutMs: number;
   /** `format` is undefined where it is to follow the output. */
@@ -171,10 +171,26 @@ function resolveChecked(checked: CheckedOptions): ResolvedOptions {
       bans: { cooldownMs: bans.cooldown },
     },
     timeouts: { connectMs: timeouts.connect, responseMs: timeouts.response },
-    dataDir: path.resolve(dataDir.replace(/^~(?=$|[/\\])/, homedir())),
+    dataDir: resolveDataDir(dataDir),
     drainTimeoutMs: drainTimeout,
     log: { level: log.level, format: log.format },
   };
+}
+
+function resolveDataDir(written: string): string | undefined {
+  if (!/^~(?=$|[/\\])/.test(written)) return path.resolve(written);
+  const home = findHome();
+  return home === undefined ? undefined : path.resolve(home + written.slice(1));
+}
+
+function findHome(): string | undefined {
+  try {
+    // An empty HOME is none; `~/x` would be `/x`.
+    return homedir() || undefined;
+  } catch {
+    // It throws for a user ID that has neither HOME nor a line in passwd, as containers have; whoever needs it says so.
+    return undefined;
+  }
 }
 
 function resolveDelays(delays: CheckedOptions['delays']): DelaySettings {

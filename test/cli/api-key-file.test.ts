@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { expect, test } from 'vitest';
@@ -34,6 +35,25 @@ test('a file that holds no key is refused, not repeated and not written over', a
 test('a directory without a key has none', async () => {
   expect(await readApiKey(await createHome())).toBeUndefined();
   expect(await readApiKey('/no/such/directory')).toBeUndefined();
+});
+
+test.runIf(existsSync('/proc/self'))('a place where no directory can be made is told at once', async () => {
+  for (const dataDir of ['/proc/nope', '/proc/nope/deeper']) {
+    // oxlint-disable-next-line no-await-in-loop
+    await expect(openApiKey(dataDir)).rejects.toMatchObject({
+      exitCode: 1,
+      message: `No API key could be kept in ${dataDir}: ENOENT; give a directory that can be written to with --data-dir`,
+    });
+  }
+});
+
+test('directories that are made are for this user alone', async () => {
+  const home = await createHome();
+  await openApiKey(path.join(home, 'deep', 'data'));
+  for (const made of ['deep', path.join('deep', 'data')]) {
+    // oxlint-disable-next-line no-await-in-loop
+    expect((await stat(path.join(home, made))).mode & 0o777).toBe(0o700);
+  }
 });
 
 test('a place where nothing can be kept is told', async () => {

@@ -19,6 +19,25 @@ for (const [name, args, told] of [
   ['a session and --all', ['sessions', 'delete', '1', '--all'], 'either the ID of a session or --all'],
   ['neither a session nor --all', ['sessions', 'delete'], 'either the ID of a session or --all'],
   ['a URL without a key', ['sessions', 'list', '--url', 'http://127.0.0.1:1'], '--url: The URL of the gateway'],
+  ['a URL beside a port', ['sessions', 'list', '--url', 'http://k:@h:1', '--port', '1'], 'leave out --port, or --url'],
+  [
+    'a URL beside other ways to the gateway',
+    [
+      'sessions',
+      'create',
+      '--url',
+      'http://k:@h:1',
+      '--data-dir',
+      'x',
+      '--config',
+      'x',
+      '--host',
+      'h',
+      '--api-key',
+      'k',
+    ],
+    'leave out --config, --host, --api-key, --data-dir, or --url',
+  ],
   ['a port of 0 to look at', ['sessions', 'list', '--port', '0'], 'give the true one with --port or --url'],
 ] as const) {
   test(`${name} is exit 2`, async () => {
@@ -49,6 +68,15 @@ test('all faults of flags, environment and file are told together, each with its
   expect(stderr).toContain('apiKeys[0] (from session-proxy.yaml): this is not an API key');
   expect(stderr).not.toContain('hunter2');
 });
+
+for (const args of [['serve', '--upstream', 'direct://'], ['key'], ['sessions', 'list']]) {
+  test(`${args[0]} without a home directory is exit 2 and names what to give`, async () => {
+    const surroundings = { home: await createHome(), environment: { HOME: '', USERPROFILE: '' } };
+    const { code, stdout, stderr } = await runCli(args, surroundings);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^session-proxy: The home directory of this user is not known, .* --data-dir, .*\n$/);
+  });
+}
 
 for (const [args, told] of [
   [['--help'], 'Usage: session-proxy [options] [command]'],

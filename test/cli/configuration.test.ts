@@ -96,6 +96,7 @@ describe('the file', () => {
       'port: 1\nupstreams: [direct://\nhost: x\n',
       'session-proxy.yaml has a fault at line 3, column 1',
     ],
+    ['a key without quotes that is a number', 'apiKeys: [12345678]\n', 'this is a number, and an API key is a text'],
     ['a name given twice', 'port: 1\nport: 2\n', 'line 2, column 1: Map keys must be unique'],
     ['an alias of nothing', 'apiKeys: [*hunter2]\n', 'an alias (*name) of nothing'],
     ['a tag', 'apiKeys: [!hunter2 x]\n', 'line 1, column 11: Unresolved tag'],

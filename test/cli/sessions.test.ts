@@ -83,6 +83,30 @@ test('without a URL the configuration of serve is read, its upstreams aside', as
   expect(await runCli(['key'], { home })).toMatchObject({ code: 0, stdout: `${KEY}\n` });
 });
 
+for (const flag of ['--port', '--config', '--api-key', '--data-dir', '--host']) {
+  test(`${flag} beats SESSION_PROXY_URL`, async () => {
+    const { port } = await createGateway();
+    const home = await createHome();
+    // Each leads to the gateway with what the others say in the file.
+    const settings = `host: 127.0.0.1\nport: ${port}\n`;
+    await writeFile(path.join(home, 'session-proxy.yaml'), `${settings}apiKeys: [${KEY}]\n`);
+    await writeFile(path.join(home, 'no-key.yaml'), settings);
+    await writeFile(path.join(home, 'api-key'), KEY);
+    const args = {
+      '--port': ['--port', port],
+      '--config': ['--config', 'session-proxy.yaml'],
+      '--api-key': ['--api-key', KEY],
+      '--data-dir': ['--data-dir', home, '--config', 'no-key.yaml'],
+      '--host': ['--host', 'localhost'],
+    }[flag];
+    const environment = { SESSION_PROXY_URL: 'http://wrong-key-1:@127.0.0.1:1' };
+    expect(await runCli(['sessions', 'list', ...(args ?? [])], { home, environment })).toMatchObject({
+      code: 0,
+      stdout: 'There are no sessions.\n',
+    });
+  });
+}
+
 test('a wrong key is told, and not repeated', async () => {
   const { port } = await createGateway();
   const { code, stderr } = await runCli(['sessions', 'list', '--url', `http://wrong-key-1:@127.0.0.1:${port}`], {

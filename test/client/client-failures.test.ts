@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http';
 
 import { expect, test } from 'vitest';
 
-import { SessionsClientError } from '../../src/client/index.js';
+import { describeFailure } from '../../src/client/client-error.js';
+import { SessionsClient, SessionsClientError } from '../../src/client/index.js';
 import { json, KEY, plain, serve, unusedAddress } from './one-answer-server.js';
 
 for (const [name, answer, code, status, told] of [
@@ -48,6 +49,23 @@ test('nobody listening is told as such, with the cause', async () => {
     `the gateway at ${url} did not answer: connection refused; is \`session-proxy serve\` running?`,
   );
   expect(error.cause).toBeInstanceOf(Error);
+});
+
+for (const port of [1, 9, 6000, 10_080]) {
+  test(`port ${port}, which fetch does not allow, is told as such`, async () => {
+    const error = await failureOf(new SessionsClient(`http://${KEY}:@127.0.0.1:${port}`).list());
+    expect(error).toMatchObject({ code: 'send_failed', status: undefined });
+    expect(error.message).toBe(
+      `the gateway at http://127.0.0.1:${port} did not answer: fetch does not allow port ${port}, for it belongs to ` +
+        'another protocol; choose another port for the gateway',
+    );
+  });
+}
+
+test('a failure in words of several lines is told on one', () => {
+  const error = new TypeError('fetch failed', { cause: new Error('80C:error:0A:SSL\n  routines:\n') });
+  const { message } = describeFailure(error, 'https://h:1', 1);
+  expect(message).toBe('the gateway at https://h:1 did not answer: 80C:error:0A:SSL routines:');
 });
 
 test('an answer that does not come in time', async () => {

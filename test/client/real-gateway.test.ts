@@ -28,6 +28,15 @@ test('a session is created, found, listed and ended', async () => {
   expect(await client.get(created.id)).toBeUndefined();
 });
 
+test('https:// in place of http:// is told on one line', async () => {
+  const { gateway } = await createClient();
+  const client = new SessionsClient(gateway.proxyUrl.replace('http:', 'https:'));
+  await expect(client.list()).rejects.toMatchObject({
+    code: 'send_failed',
+    message: `the gateway at ${client.url} did not answer: it speaks plain http on this port, not https; write http://`,
+  });
+});
+
 test('listAll finds all sessions, however small the pages', async () => {
   const { client } = await createClient();
   const made = await Promise.all([client.create(), client.create(), client.create()]);

@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 
+import { Gateway } from '../../src/gateway/index.js';
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 beforeAll(() => {
@@ -77,6 +79,38 @@ test('the header example follows the same pages in one session', async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(lastLine(stdout)).toBe(FOUND);
   expect(stdout.match(/^\/.*: 10 quotes, the first by .+, in session \d+$/gm)).toHaveLength(10);
+});
+
+describe('--help prints the options and ends with 0', () => {
+  test.each([
+    ['quotes-cheerio.ts', '--help', '--transport credentials|headers'],
+    ['quotes-header.ts', '-h', '--proxy-url http://KEY:@127.0.0.1:8011'],
+  ])('%s %s', async (example, flag, told) => {
+    const { code, stdout, stderr } = await run(example, [flag], onTestFinished);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('Options: --url http://quotes.toscrape.com/');
+    expect(stdout).toContain(told);
+  });
+});
+
+describe('a gateway that is of no use ends with 1 and one sentence', () => {
+  test.each([
+    ['quotes-cheerio.ts', 'a wrong key', 'refused the API key'],
+    ['quotes-header.ts', 'a wrong key', 'refused the API key'],
+    ['quotes-cheerio.ts', 'nobody listening', 'No gateway answers at'],
+    ['quotes-header.ts', 'nobody listening', 'Nothing came through the gateway at'],
+  ])('%s, %s', async (example, fault, told) => {
+    const gateway = new Gateway({ port: 0, upstreams: ['direct://'], log: { level: 'silent' } });
+    await gateway.listen();
+    onTestFinished(() => gateway.close());
+    if (fault === 'nobody listening') await gateway.close();
+    const proxyUrl = gateway.url.replace('//', '//wrong-key-1:@');
+    const { code, stderr } = await run(example, ['--proxy-url', proxyUrl], onTestFinished);
+    expect(code).toBe(1);
+    expect(stderr).toContain(told);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    expect(stderr).not.toContain('wrong-key-1');
+  });
 });
 
 describe('bad arguments end with 2 and a clear message', () => {

@@ -31,6 +31,7 @@ describe('what is refused', () => {
     [{ port: '80a' }, 'port', '"80a" is not a port'],
     [{ port: 80.5 }, 'port', '80.5 is not a port'],
     [{ apiKeys: ['short'] }, 'apiKeys[0]', '8 to 128 of the characters'],
+    [{ apiKeys: [12_345_678] }, 'apiKeys[0]', 'this is a number, and an API key is a text; put it in quotes'],
     [{ apiKeys: KEY }, 'apiKeys', 'this is not a list'],
     [{ delays: { default: '12 parsecs' } }, 'delays.default', '"12 parsecs" is not a duration; write 250ms, 12s'],
     [{ delays: { scope: 'domain' } }, 'delays.scope', '"domain" is not one of the words for it; write ip or ip+domain'],
