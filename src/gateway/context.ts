@@ -28,9 +28,9 @@ export interface GatewayContext {
   readonly closing: AbortSignal;
 }
 
-/** The upstreams a request may leave by: those in the country it asks for. */
-export function usableUpstreams({ upstreams }: GatewayContext, country: string | undefined): Upstream[] {
-  return [...upstreams.values()].filter((upstream) => country === undefined || upstream.country === country);
+/** The upstreams that may be used now. */
+export function usableUpstreams({ upstreams }: GatewayContext): Upstream[] {
+  return [...upstreams.values()];
 }
 
 /** Keeps a use among the open ones until it is settled. */

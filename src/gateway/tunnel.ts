@@ -58,7 +58,8 @@ function join(client: Socket, remote: Duplex): Promise<void> {
       // A reset has no half-close to wait for; both ends have been told by then.
       side.on('error', () => other.destroy());
       side.once('close', () => {
-        if (side.readableEnded) other.end();
+        // Nothing can be passed on to a closed side; what it sent before still goes to the other.
+        if (side.readableEnded) other.end(() => other.destroy());
         else other.destroy();
         open -= 1;
         if (open === 0) resolve();

@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net';
 import type { Directives } from '../protocol/directives.js';
 import { GatewayError } from '../sessions/errors.js';
-import type { Acquired, RefusalCode, Refused } from '../stores/session-store.js';
+import type { Acquired, RefusalCode, Refused, UseOutcome } from '../stores/session-store.js';
 import type { Target } from './request-target.js';
 import type { Upstream } from '../upstreams/upstream.js';
 import { type GatewayContext, usableUpstreams } from './context.js';
@@ -53,7 +53,7 @@ export class Use {
       traits: directives.traits,
       target: { host: target.host, site: target.site },
       tunnel: kind === 'tunnel' ? `${target.host}:${target.port}` : undefined,
-      upstreams: usableUpstreams(this.#context, directives.traits.country),
+      upstreams: usableUpstreams(this.#context),
     });
     if (!answer.ok) throw refused(answer, directives);
     this.#acquired = answer;
@@ -100,6 +100,7 @@ export class Use {
     const traffic = { bytesOut: this.#meter.bytesOut(), bytesIn: this.#meter.bytesIn() };
     this.#meter.stop();
     const sentId = directives.session?.kind === 'id' ? directives.session.id : undefined;
+    if (acquired !== undefined) await this.#giveBack(acquired, traffic);
     this.#context.emit({
       type: 'use.settled',
       owner,
@@ -115,12 +116,12 @@ export class Use {
       error: error?.error.code,
       ...traffic,
     });
-    if (acquired === undefined) return;
-    if (this.#wentAtMs === undefined) await this.#context.store.cancel(acquired.ticket);
-    else {
-      const result = this.#status === undefined ? 'failed' : 'answered';
-      await this.#context.store.release(acquired.ticket, { result, ...traffic });
-    }
+  }
+
+  async #giveBack({ ticket }: Acquired, traffic: Pick<UseOutcome, 'bytesIn' | 'bytesOut'>): Promise<void> {
+    const { store } = this.#context;
+    if (this.#wentAtMs === undefined) await store.cancel(ticket);
+    else await store.release(ticket, { result: this.#status === undefined ? 'failed' : 'answered', ...traffic });
   }
 
   #refuseTarget({ host, port }: Target): void {

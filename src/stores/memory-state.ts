@@ -25,6 +25,7 @@ export interface Booking {
 export interface ChoiceRequest {
   readonly owner: string;
   readonly upstreams: readonly UpstreamChoice[];
+  readonly traits: SessionTraits;
   readonly target: TargetName | undefined;
 }
 
@@ -79,7 +80,7 @@ export class MemoryState {
   }
 
   /** Makes a session and pins it, unless its owner has too many or no upstream will do. Nobody is told yet. */
-  createSession(request: ChoiceRequest & { readonly traits: SessionTraits }, nowMs: number): KeptSession | Refused {
+  createSession(request: ChoiceRequest, nowMs: number): KeptSession | Refused {
     if (this.sessions.isFull(request.owner, nowMs)) return refuse('user_session_limit');
     const upstream = this.choose(request, choosePin, nowMs);
     if ('ok' in upstream) return upstream;
@@ -87,9 +88,12 @@ export class MemoryState {
     return this.sessions.add({ owner, traits, upstreamId: upstream.id, outgoingIp: upstream.outgoingIp }, nowMs);
   }
 
-  /** Chooses among the upstreams whose outgoing IP is not kept from the target after a ban. */
+  /** Chooses among the upstreams in the country that is asked for, whose outgoing IP is not kept from the target after a ban. */
   choose(request: ChoiceRequest, rule: typeof choosePin | typeof chooseRotating, nowMs: number): Candidate | Refused {
-    const { owner, upstreams, target } = request;
+    const { owner, target, traits } = request;
+    const upstreams = request.upstreams.filter(
+      ({ country }) => traits.country === undefined || country === traits.country,
+    );
     if (upstreams.length === 0) return refuse('noslaves');
     const coolMs = ({ outgoingIp }: UpstreamChoice): number =>
       target === undefined ? 0 : this.cooldowns.leftMs(owner, outgoingIp, target.site, nowMs);

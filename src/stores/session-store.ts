@@ -4,11 +4,13 @@
 import type { SessionRef, SessionTraits } from '../sessions/session.js';
 import type { TargetName } from '../sessions/pace-key.js';
 
-/** A usable upstream. Health, countries and pins are settled before: a store chooses among these. */
+/** A usable upstream. Health is settled before; a store chooses among these, by the country that is asked for. */
 export interface UpstreamChoice {
   readonly id: string;
   /** The address targets see. Upstreams that share one share its clock. */
   readonly outgoingIp: string;
+  /** ISO 3166 code, lower case, where it is known. */
+  readonly country?: string | undefined;
 }
 
 /** What is asked of `acquire`. */
@@ -17,7 +19,7 @@ export interface AcquireRequest {
   readonly owner: string;
   /** Undefined: a request without a session, which takes the upstream that is free first. */
   readonly session: SessionRef | undefined;
-  /** Given to a session that this use creates. */
+  /** Given to a session that this use creates; one that is there already keeps its own. */
   readonly traits: SessionTraits;
   readonly target: TargetName;
   /** `host:port` of a blind CONNECT, whose second one may belong to the use of the first. */

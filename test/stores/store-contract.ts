@@ -199,6 +199,24 @@ export function describeStore(name: string, factory: StoreFactory): void {
       expect(again).toMatchObject({ ok: true, created: false, session: { id: first.session?.id } });
     });
 
+    test('a country limits the choice, and nothing else', async () => {
+      const { store, acquire } = await bench();
+      const upstreams = [
+        { id: 'a', outgoingIp: '127.0.0.2', country: 'de' },
+        { id: 'b', outgoingIp: '127.0.0.3', country: 'us' },
+      ];
+      const us = { upstreams, traits: { country: 'us' } };
+      const named = { session: { kind: 'name', name: 'checkout' } as const };
+      for (const session of [undefined, { kind: 'create' } as const]) {
+        expect((await acquire({ ...us, session })).outgoingIp).toBe('127.0.0.3');
+      }
+      const german = await acquire({ ...named, upstreams, traits: { country: 'de' } });
+      expect((await acquire({ ...named, ...us })).session?.id).toBe(german.session?.id);
+      const none = request({ upstreams, traits: { country: 'xx' } });
+      expect(await store.acquire(none)).toMatchObject({ ok: false, code: 'noslaves' });
+      expect(await store.create(none)).toMatchObject({ ok: false, code: 'noslaves' });
+    });
+
     test('a name whose session is gone makes a new one', async () => {
       const { store, acquire } = await bench();
       const named = { session: { kind: 'name', name: 'checkout' } as const };
@@ -222,7 +240,8 @@ export function describeStore(name: string, factory: StoreFactory): void {
     test('what a session was given and did is shown', async () => {
       const { store, clock } = await bench();
       const traits = { name: 'x', country: 'us', pacing: 'gateway', bancheck: false } as const;
-      const created = await store.create({ owner: 'me', traits, upstreams: UPSTREAMS });
+      const upstreams = UPSTREAMS.map((upstream) => ({ ...upstream, country: 'us' }));
+      const created = await store.create({ owner: 'me', traits, upstreams });
       const createdAtMs = clock.nowMs();
       clock.advance(MINUTE);
       const used = granted(await store.acquire(request({ session: { kind: 'name', name: 'x' } })));

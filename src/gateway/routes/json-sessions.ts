@@ -45,7 +45,7 @@ export function jsonRoutes(context: GatewayContext): Hono<RouteEnv> {
 
   routes.post('/sessions', async (c) => {
     const { pin, ...traits } = await readBody(c);
-    const upstreams = pin === undefined ? usableUpstreams(context, traits.country) : [pinned(context, pin)];
+    const upstreams = pin === undefined ? usableUpstreams(context) : [pinned(context, pin)];
     const answer = await store.create({ owner: c.get('owner'), traits, upstreams });
     if (!answer.ok) throw refusalError(answer, CREATE_REFUSED[answer.code] ?? 'The session was not created');
     return c.json(resourceOf(context, answer.session), answer.created ? 201 : 200);

@@ -20,7 +20,7 @@ export function plainSessionRoutes(context: GatewayContext): Hono<RouteEnv> {
   routes.use(needsApiKey(context));
 
   routes.post('/', async (c) => {
-    const upstreams = usableUpstreams(context, undefined);
+    const upstreams = usableUpstreams(context);
     const answer = await store.create({ owner: c.get('owner'), traits: {}, upstreams });
     if (!answer.ok) throw refusalError(answer, CREATE_REFUSED[answer.code] ?? 'The session was not created');
     setExact(c, [HEADER.session, answer.session.id]);
