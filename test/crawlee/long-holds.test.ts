@@ -28,7 +28,7 @@ function collectWarnings(): readonly string[] {
   return warnings;
 }
 
-test('40 URLs, 2 upstreams, a delay of 3 s, at the pace Crawlee chooses', { timeout: 150_000 }, async () => {
+test('40 URLs, 2 upstreams, a delay of 3 s, at the pace Crawlee chooses', { timeout: 150_000, retry: 1 }, async () => {
   const warnings = collectWarnings();
   const [preset, dropIn] = await Promise.all([openLab(), openLab()]);
   const options = preset.configuration.httpCrawlerOptions({ maxRequestRetries: 3, requestHandler() {} });

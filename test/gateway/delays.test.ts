@@ -27,7 +27,8 @@ function expectSpaced(gaps: readonly number[], earlyMs = EARLY_MS): void {
   }
 }
 
-describe('uses of one outgoing IP', () => {
+// Real time on a machine that may be busy with other things: once more where it was.
+describe('uses of one outgoing IP', { retry: 1 }, () => {
   test('five requests at once in a session start one delay apart, however slow the target', async () => {
     const target = await startTarget((_, res) => void setTimeout(() => res.end('slow'), 2 * DELAY_MS));
     const { port } = await startGateway({ delays: { default: '300ms' } });
