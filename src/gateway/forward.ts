@@ -43,7 +43,7 @@ export async function forward(context: GatewayContext, request: ForwardRequest):
     await use.acquire();
     if (use.mustWait) body.collect();
     await use.wait();
-    await exchange({ use, request, body, signal: leaving.signal });
+    await exchange({ use, request, body, leaving });
     await use.end();
   } catch (thrown) {
     const error = asGatewayError(leaving.signal.aborted ? leaving.signal.reason : thrown);
@@ -59,10 +59,11 @@ interface Exchange {
   readonly use: Use;
   readonly request: ForwardRequest;
   readonly body: RequestBody;
-  readonly signal: AbortSignal;
+  /** Aborted by whichever breaks first: the client's connection, or the target's answer. */
+  readonly leaving: AbortController;
 }
 
-async function exchange({ use, request, body, signal }: Exchange): Promise<void> {
+async function exchange({ use, request, body, leaving }: Exchange): Promise<void> {
   const { req, res, target, path, authority } = request;
   const answer = await use.upstream.request({
     method: req.method ?? 'GET',
@@ -70,18 +71,20 @@ async function exchange({ use, request, body, signal }: Exchange): Promise<void>
     path,
     headers: requestHeaders(req.rawHeaders, authority),
     body: hasBody(req) ? await body.replay() : undefined,
-    signal,
+    signal: leaving.signal,
     onSent: () => use.sent(),
   });
+  const what = `Reading the answer of ${authority}`;
+  answer.once('error', (error) => leaving.abort(toGatewayError(error, what)));
   relayHead(res, answer, use.facts);
   use.answered(res.statusCode);
   // A head whose body is slow to come must not wait for it; one whose body is there goes out together with it.
   setImmediate(() => res.flushHeaders());
   try {
     // An answer that waits behind others on its connection does not see that close, hence the signal.
-    await Promise.race([pipeline(answer, res), whenAborted(signal)]);
+    await Promise.race([pipeline(answer, res), whenAborted(leaving.signal)]);
   } catch (error) {
-    throw toGatewayError(error, `Reading the answer of ${authority}`);
+    throw toGatewayError(error, what);
   }
 }
 
