@@ -1,13 +1,16 @@
 // What every part of a running gateway is handed: no part reaches for anything ambient.
 
 import type { Clock } from '../stores/clock.js';
-import type { SessionStore } from '../stores/session-store.js';
+import type { SessionPage, SessionStore, SessionView } from '../stores/session-store.js';
 import type { TargetPolicy } from '../upstreams/target-policy.js';
 import type { Upstream } from '../upstreams/upstream.js';
 import type { AuthenticateKey } from './api-keys.js';
 import type { EventSink } from './events.js';
 import type { ResolvedOptions } from './options.js';
 import type { WaitingRoom } from './waiting-room.js';
+
+/** Sessions read from the store at a time, where all are asked for. */
+const SESSIONS_PER_PAGE = 1000;
 
 /** The parts of one gateway. */
 export interface GatewayContext {
@@ -31,6 +34,16 @@ export interface GatewayContext {
 /** The upstreams that may be used now. */
 export function usableUpstreams({ upstreams }: GatewayContext): Upstream[] {
   return [...upstreams.values()];
+}
+
+/** Yields all sessions of an API key, oldest first, a page of the store at a time. */
+export async function* sessionsOf({ store }: GatewayContext, owner: string): AsyncGenerator<SessionView> {
+  let after: string | undefined;
+  do {
+    const page: SessionPage = await store.list({ owner, after, limit: SESSIONS_PER_PAGE });
+    yield* page.sessions;
+    after = page.after;
+  } while (after !== undefined);
 }
 
 /** Keeps a use among the open ones until it is settled. */

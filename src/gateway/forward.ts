@@ -3,6 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { sentSessionId } from '../protocol/directives.js';
 import { transferCodingsOf } from '../protocol/raw-headers.js';
 import { GatewayError } from '../sessions/errors.js';
 import { toGatewayError } from '../upstreams/dial-errors.js';
@@ -48,7 +49,7 @@ export async function forward(context: GatewayContext, request: ForwardRequest):
   } catch (thrown) {
     const error = asGatewayError(leaving.signal.aborted ? leaving.signal.reason : thrown);
     if (error.code === 'internal_error') context.emit({ type: 'gateway.failure', error: thrown, during: 'forward' });
-    const status = fail({ req, res }, error, directives.session?.kind === 'id' ? directives.session.id : undefined);
+    const status = fail({ req, res }, error, sentSessionId(directives));
     await use.end({ error, status });
   } finally {
     await body.dispose();

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { sentSessionId } from '../protocol/directives.js';
 import { answerSocket, asGatewayError, headOf } from './answer.js';
 import type { GatewayContext } from './context.js';
 import { watchPending } from './leaving.js';
@@ -38,7 +39,7 @@ export async function tunnel(context: GatewayContext, request: TunnelRequest): P
     if (error.code === 'internal_error') context.emit({ type: 'gateway.failure', error: thrown, during: 'tunnel' });
     const left = error.code === 'client_conn_closed';
     if (left) socket.destroy();
-    else answerSocket(socket, error, directives.session?.kind === 'id' ? directives.session.id : undefined);
+    else answerSocket(socket, error, sentSessionId(directives));
     return use.end({ error, status: left ? undefined : WIRE_ERRORS[error.code].status });
   }
   use.answered(200);

@@ -2,12 +2,13 @@
 // is sent, and how an error is answered, is the business of `forward.ts` and `tunnel.ts`.
 
 import type { Socket } from 'node:net';
-import type { Directives } from '../protocol/directives.js';
+import { type Directives, sentSessionId } from '../protocol/directives.js';
 import { GatewayError } from '../sessions/errors.js';
-import type { Acquired, RefusalCode, Refused, UseOutcome } from '../stores/session-store.js';
+import type { Acquired, UseOutcome } from '../stores/session-store.js';
 import type { Target } from './request-target.js';
 import type { Upstream } from '../upstreams/upstream.js';
 import { type GatewayContext, usableUpstreams } from './context.js';
+import { refusalError } from './refusals.js';
 import type { UseFacts } from './relay-headers.js';
 import { createTrafficMeter } from './traffic-meter.js';
 
@@ -55,7 +56,7 @@ export class Use {
       tunnel: kind === 'tunnel' ? `${target.host}:${target.port}` : undefined,
       upstreams: usableUpstreams(this.#context),
     });
-    if (!answer.ok) throw refused(answer, directives);
+    if (!answer.ok) throw refusalError(answer, directives);
     this.#acquired = answer;
   }
 
@@ -99,7 +100,6 @@ export class Use {
     const acquired = this.#acquired;
     const traffic = { bytesOut: this.#meter.bytesOut(), bytesIn: this.#meter.bytesIn() };
     this.#meter.stop();
-    const sentId = directives.session?.kind === 'id' ? directives.session.id : undefined;
     if (acquired !== undefined) await this.#giveBack(acquired, traffic);
     this.#context.emit({
       type: 'use.settled',
@@ -107,7 +107,7 @@ export class Use {
       kind,
       method,
       target: `${target.host}:${target.port}`,
-      sessionId: acquired?.session?.id ?? sentId,
+      sessionId: acquired?.session?.id ?? sentSessionId(directives),
       upstream: acquired?.upstreamId,
       outgoingIp: acquired?.outgoingIp,
       waitMs: acquired === undefined ? 0 : (this.#wentAtMs ?? this.#context.clock.nowMs()) - this.#arrivedAtMs,
@@ -135,26 +135,4 @@ export class Use {
     if (this.#acquired === undefined) throw new Error('This use was not acquired');
     return this.#acquired;
   }
-}
-
-function refused(answer: Refused, { session, traits }: Directives): GatewayError {
-  const { code, retryAfterMs, nextRequestInMs } = answer;
-  return new GatewayError(code, refusalText(answer, { session, traits }), { retryAfterMs, nextRequestInMs });
-}
-
-/** Per refusal, what the client is told: what was wrong, and what to do. */
-function refusalText({ code, retryAfterMs }: Refused, { session, traits }: Directives): string {
-  const seconds = Math.ceil((retryAfterMs ?? 0) / 1000);
-  const which = session?.kind === 'id' ? session.id : 'of that name';
-  const texts: Readonly<Record<RefusalCode, string>> = {
-    bad_session_id: `No session ${which} for this API key: it expired or was deleted, or its upstream is gone; create a new one`,
-    user_session_limit: 'This API key has as many sessions as allowed (sessions.max); delete some, or let some expire',
-    noslaves:
-      traits.country === undefined
-        ? 'No upstream is usable now; try again later'
-        : `No usable upstream is in country "${traits.country}"; give an upstream that country, or ask for another`,
-    serverbusy: `Too many requests wait for this outgoing IP: the next would start in ${seconds} s, longer than requests are held (delays.maxHold); try again then`,
-    banned: `The target has banned every usable outgoing IP; the first may be used again in ${seconds} s`,
-  };
-  return texts[code];
 }

@@ -31,6 +31,11 @@ export function readDirectives({ headers, password }: { headers: RawHeaders; pas
   };
 }
 
+/** The session ID that a request named, if it named one by ID: what an error answer may echo. */
+export function sentSessionId({ session }: Directives): string | undefined {
+  return session?.kind === 'id' ? session.id : undefined;
+}
+
 function readSessionHeader(headers: RawHeaders): SessionRef | undefined {
   const values = valuesOf(headers, HEADER.session);
   if (values.length === 0) return undefined;

@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { deferred } from '../support/deferred.js';
 import { startGateway, startTarget } from '../support/gateway.js';
 import { openRaw, proxyAuth, readAnswer, sendConnect, sendGet } from '../support/raw-client.js';
 
@@ -111,11 +112,4 @@ async function refused(port: number): Promise<void> {
     });
   });
   expect(code).toBe('ECONNREFUSED');
-}
-
-/** A promise, and what fulfils it. */
-function deferred(): readonly [promise: Promise<void>, resolve: () => void] {
-  let resolve: (() => void) | undefined;
-  const promise = new Promise<void>((fulfil) => (resolve = fulfil));
-  return [promise, () => resolve?.()];
 }

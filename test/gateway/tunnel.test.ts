@@ -1,6 +1,7 @@
 import net from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { VERSION } from '../../src/protocol/version.js';
+import { deferred } from '../support/deferred.js';
 import { startGateway, startTarget } from '../support/gateway.js';
 import { openRaw, proxyAuth, readAnswer, sendConnect, sendRaw } from '../support/raw-client.js';
 import { closeServer, listenOnFreePort } from '../support/target-port.js';
@@ -22,13 +23,6 @@ async function startTcp(onConnection: (socket: net.Socket) => void): Promise<num
     await closeServer(server);
   });
   return port;
-}
-
-/** A promise, and what fulfils it. */
-function deferred(): readonly [promise: Promise<void>, resolve: () => void] {
-  let resolve: (() => void) | undefined;
-  const promise = new Promise<void>((fulfil) => (resolve = fulfil));
-  return [promise, () => resolve?.()];
 }
 
 describe('the answer to a CONNECT', () => {

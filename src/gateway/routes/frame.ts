@@ -8,7 +8,6 @@ import { readBasicAuth } from '../../protocol/basic-auth.js';
 import type { ApiErrorBody } from '../../protocol/rest.js';
 import { WIRE_ERRORS } from '../../protocol/wire-errors.js';
 import { GatewayError } from '../../sessions/errors.js';
-import type { Refused } from '../../stores/session-store.js';
 import { errorHeaders } from '../answer.js';
 import type { GatewayContext } from '../context.js';
 
@@ -87,11 +86,6 @@ export function setExact(c: RouteContext, headers: readonly string[]): void {
   for (let index = 0; index < headers.length; index += 2) {
     c.env.outgoing.setHeader(headers[index] as string, headers[index + 1] as string);
   }
-}
-
-/** The error of a request that the store refused. */
-export function refusalError({ code, retryAfterMs }: Refused, message: string): GatewayError {
-  return new GatewayError(code, message, { retryAfterMs });
 }
 
 function isJsonRoute(c: RouteContext): boolean {

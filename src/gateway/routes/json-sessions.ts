@@ -6,9 +6,9 @@ import type { SessionList, SessionResource, UpstreamList } from '../../protocol/
 import { GatewayError } from '../../sessions/errors.js';
 import type { SessionView } from '../../stores/session-store.js';
 import type { Upstream } from '../../upstreams/upstream.js';
-import { type GatewayContext, usableUpstreams } from '../context.js';
-import { needsApiKey, onlyMethods, refusalError, type RouteContext, type RouteEnv, tellError } from './frame.js';
-import { CREATE_REFUSED } from './plain-sessions.js';
+import { type GatewayContext, sessionsOf, usableUpstreams } from '../context.js';
+import { refusalError } from '../refusals.js';
+import { needsApiKey, onlyMethods, type RouteContext, type RouteEnv, tellError } from './frame.js';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const BODY_TIMEOUT_MS = 30_000;
@@ -47,7 +47,7 @@ export function jsonRoutes(context: GatewayContext): Hono<RouteEnv> {
     const { pin, ...traits } = await readBody(c);
     const upstreams = pin === undefined ? usableUpstreams(context) : [pinned(context, pin)];
     const answer = await store.create({ owner: c.get('owner'), traits, upstreams });
-    if (!answer.ok) throw refusalError(answer, CREATE_REFUSED[answer.code] ?? 'The session was not created');
+    if (!answer.ok) throw refusalError(answer, { session: { kind: 'create' }, traits });
     return c.json(resourceOf(context, answer.session), answer.created ? 201 : 200);
   });
 
@@ -69,14 +69,12 @@ export function jsonRoutes(context: GatewayContext): Hono<RouteEnv> {
   return routes;
 }
 
-async function upstreamList({ store, upstreams, options }: GatewayContext, owner: string): Promise<UpstreamList> {
+async function upstreamList(context: GatewayContext, owner: string): Promise<UpstreamList> {
+  const { upstreams, options } = context;
   const pinnedTo = new Map<string, number>();
-  let after: string | undefined;
-  do {
-    const page = await store.list({ owner, after, limit: MAX_LIMIT });
-    for (const { upstreamId } of page.sessions) pinnedTo.set(upstreamId, (pinnedTo.get(upstreamId) ?? 0) + 1);
-    after = page.after;
-  } while (after !== undefined);
+  for await (const { upstreamId } of sessionsOf(context, owner)) {
+    pinnedTo.set(upstreamId, (pinnedTo.get(upstreamId) ?? 0) + 1);
+  }
   const { defaultMs, scope, maxHoldMs } = options.rules.delays;
   return {
     upstreams: [...upstreams.values()].map(({ id, name, outgoingIp, country }) => ({

@@ -3,11 +3,9 @@
 import { Hono } from 'hono';
 import { HEADER } from '../../protocol/header-names.js';
 import { GatewayError } from '../../sessions/errors.js';
-import { type GatewayContext, usableUpstreams } from '../context.js';
-import { needsApiKey, onlyMethods, refusalError, type RouteEnv, setExact } from './frame.js';
-
-/** Sessions read from the store at a time. */
-const PAGE = 1000;
+import { type GatewayContext, sessionsOf, usableUpstreams } from '../context.js';
+import { refusalError } from '../refusals.js';
+import { needsApiKey, onlyMethods, type RouteEnv, setExact } from './frame.js';
 
 /**
  * `POST`, `GET` and `DELETE /sessions`.
@@ -22,19 +20,14 @@ export function plainSessionRoutes(context: GatewayContext): Hono<RouteEnv> {
   routes.post('/', async (c) => {
     const upstreams = usableUpstreams(context);
     const answer = await store.create({ owner: c.get('owner'), traits: {}, upstreams });
-    if (!answer.ok) throw refusalError(answer, CREATE_REFUSED[answer.code] ?? 'The session was not created');
+    if (!answer.ok) throw refusalError(answer, { session: { kind: 'create' }, traits: {} });
     setExact(c, [HEADER.session, answer.session.id]);
     return c.text(answer.session.id);
   });
 
   routes.get('/', async (c) => {
     const outgoingIps: Record<string, string> = {};
-    let after: string | undefined;
-    do {
-      const page = await store.list({ owner: c.get('owner'), after, limit: PAGE });
-      for (const { id, outgoingIp } of page.sessions) outgoingIps[id] = outgoingIp;
-      after = page.after;
-    } while (after !== undefined);
+    for await (const { id, outgoingIp } of sessionsOf(context, c.get('owner'))) outgoingIps[id] = outgoingIp;
     return c.json(outgoingIps);
   });
 
@@ -48,9 +41,3 @@ export function plainSessionRoutes(context: GatewayContext): Hono<RouteEnv> {
   routes.all('/:id', onlyMethods('DELETE'));
   return routes;
 }
-
-/** Why a session could not be made, in words. */
-export const CREATE_REFUSED: Readonly<Record<string, string>> = {
-  user_session_limit: 'This API key has as many sessions as allowed (sessions.max); delete some, or wait',
-  noslaves: 'No upstream is usable for this session; look at the upstreams and their countries',
-};
