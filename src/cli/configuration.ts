@@ -4,7 +4,8 @@
 import { ConfigurationError } from '../gateway/option-faults.js';
 import type { OptionPath } from '../gateway/option-faults.js';
 import { assertGatewayOptions, resolveOptions } from '../gateway/options.js';
-import type { GatewayOptions, ResolvedOptions } from '../gateway/options.js';
+import type { GatewayOptions } from '../gateway/gateway-options.js';
+import type { ResolvedOptions } from '../gateway/options.js';
 import { readConfigFile } from './config-file.js';
 import { CliFailure, EXIT } from './failure.js';
 import { OPTION_SOURCES } from './option-sources.js';

@@ -31,6 +31,12 @@ export const OPTION_SOURCES: readonly OptionSource[] = [
     help: 'port to listen on, 0 for any that is free (default: 8011)',
   },
   {
+    path: ['tlsPort'],
+    flag: '--tls-port',
+    argument: 'N',
+    help: 'port on which the same proxy is spoken over TLS (default: none)',
+  },
+  {
     path: ['apiKeys'],
     flag: '--api-key',
     argument: 'KEY',
@@ -72,6 +78,38 @@ export const OPTION_SOURCES: readonly OptionSource[] = [
     help: 'sessions an API key may have at a time (default: 5000)',
   },
   {
+    path: ['retries', 'default'],
+    flag: '--retries',
+    argument: 'N',
+    help: 'how often a request without a session is sent again through another upstream (default: 5)',
+  },
+  {
+    path: ['maxConnections'],
+    flag: '--max-connections',
+    argument: 'N',
+    help: 'requests an API key may have in flight, 0 for no limit (default: 0)',
+  },
+  {
+    path: ['intercept'],
+    flag: '--intercept',
+    argument: 'auto|always|never',
+    help: 'look into https: where no session is named, always, or never (default: auto)',
+  },
+  {
+    path: ['ca', 'cert'],
+    flag: '--ca-cert',
+    argument: 'FILE',
+    environment: 'SESSION_PROXY_CA_CERT',
+    help: 'certificate authority of interception (default: one made in the data directory)',
+  },
+  {
+    path: ['ca', 'key'],
+    flag: '--ca-key',
+    argument: 'FILE',
+    environment: 'SESSION_PROXY_CA_KEY',
+    help: 'its private key',
+  },
+  {
     path: ['targets', 'allowPrivate'],
     flag: '--allow-private',
     help: 'let requests go to private, loopback and link-local addresses',
@@ -81,7 +119,7 @@ export const OPTION_SOURCES: readonly OptionSource[] = [
     flag: '--data-dir',
     argument: 'DIR',
     environment: 'SESSION_PROXY_DATA_DIR',
-    help: 'where the API key is kept (default: ~/.session-proxy)',
+    help: 'where the API key and the certificate authority are kept (default: ~/.session-proxy)',
   },
   {
     path: ['store'],

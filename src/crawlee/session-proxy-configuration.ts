@@ -6,7 +6,7 @@ import type { ProxyInfo, Request, Session } from '@crawlee/core';
 
 import { SessionsClientError } from '../client/client-error.js';
 import { SessionsClient } from '../client/sessions-client.js';
-import type { GatewayOptions } from '../gateway/options.js';
+import type { GatewayOptions } from '../gateway/gateway-options.js';
 import { AdoptedSessions } from './adopted-sessions.js';
 import { BusyTurns } from './busy-turns.js';
 import { registerCore } from './core.js';

@@ -4,6 +4,12 @@
 import type { ErrorCode } from '../sessions/errors.js';
 import type { StoreEvent } from '../stores/session-store.js';
 
+/** A use that was acquired: it is held from now on, or on its way. */
+export interface UseStarted {
+  readonly type: 'use.started';
+  readonly owner: string;
+}
+
 /** How a use ended: what a log line tells. */
 export interface UseSettled {
   readonly type: 'use.settled';
@@ -24,6 +30,11 @@ export interface UseSettled {
   readonly status: number | undefined;
   /** Set where the answer, or the lack of one, was the gateway's own. */
   readonly error: ErrorCode | undefined;
+  /** Whether the client got no answer of it, because another attempt was made. */
+  readonly retried: boolean;
+  /** What the client calls its job and itself. */
+  readonly jobId: string | undefined;
+  readonly client: string | undefined;
   /** From the client to the target, and back. */
   readonly bytesOut: number;
   readonly bytesIn: number;
@@ -31,11 +42,13 @@ export interface UseSettled {
 
 /** Everything that happens in a gateway. */
 export type GatewayEvent =
+  | UseStarted
   | UseSettled
   | { readonly type: 'gateway.listening'; readonly url: string }
   | { readonly type: 'gateway.closing'; readonly held: number }
   | Exclude<StoreEvent, { readonly type: 'moved' }>
   | { readonly type: 'request.rejected'; readonly error: ErrorCode; readonly message: string; readonly remote: string }
+  | { readonly type: 'certificate.refused'; readonly host: string; readonly remote: string; readonly message: string }
   | { readonly type: 'gateway.failure'; readonly error: unknown; readonly during: string };
 
 /** Takes events; must not throw. */

@@ -3,4 +3,4 @@
 export { Gateway, type GatewayHooks } from './gateway.js';
 export { ConfigurationError, type ConfigurationFault } from './option-faults.js';
 export type { GatewayEvent, UseSettled } from './events.js';
-export type { GatewayOptions } from './options.js';
+export type { GatewayOptions } from './gateway-options.js';

@@ -8,7 +8,7 @@ import type { DestinationStream, Logger } from 'pino';
 import pretty from 'pino-pretty';
 
 import type { EventSink, GatewayEvent, UseSettled } from './events.js';
-import type { LogFormat, LogLevel } from './options.js';
+import type { LogFormat, LogLevel } from './gateway-options.js';
 
 /** What is logged and how. */
 export interface LogSinkOptions {
@@ -54,6 +54,10 @@ function logEvent(log: Logger, event: GatewayEvent): void {
   switch (event.type) {
     case 'use.settled':
       return logUse(log, event);
+    case 'use.started':
+      return log.trace(event, 'use started');
+    case 'certificate.refused':
+      return log.warn(event, event.message);
     case 'gateway.listening':
       return log.info(event, `listening on ${event.url}`);
     case 'gateway.closing':

@@ -28,7 +28,12 @@ export interface Finding {
 export function checkOptions(options: unknown): CheckedOptions | readonly Finding[] {
   const checked = optionSchema.safeParse(options, { reportInput: true });
   const found = (checked.error?.issues ?? []).flatMap((issue) => findingsOf(issue, options));
-  const findings = [...found, ...limitFindings(options), ...upstreamFindings(options, checked.data)];
+  const findings = [
+    ...found,
+    ...limitFindings(options),
+    ...caFindings(options),
+    ...upstreamFindings(options, checked.data),
+  ];
   return checked.success && findings.length === 0 ? checked.data : findings;
 }
 
@@ -68,6 +73,14 @@ function limitFindings(options: unknown): readonly Finding[] {
     const message = `${ms / 1000}s is above delays.hardLimit, ${hardMs / 1000}s; lower it, or raise delays.hardLimit`;
     return [{ at: ['delays', name], message }];
   });
+}
+
+function caFindings(options: unknown): readonly Finding[] {
+  const given = memberOf(options, 'ca');
+  const missing = (['cert', 'key'] as const).filter((name) => memberOf(given, name) === undefined);
+  if (missing.length !== 1) return [];
+  const message = 'a certificate authority is a certificate and its key; give both, or none';
+  return missing.map((name) => ({ at: ['ca', name], message }));
 }
 
 function upstreamFindings(options: unknown, checked: CheckedOptions | undefined): readonly Finding[] {

@@ -1,126 +1,48 @@
-// The options of a gateway as users write them, the same as in the configuration file, and what they resolve to.
-// Which values are good is settled in `option-schema.ts`; where they came from is told by the caller.
+// Options of a gateway, resolved once at the border: nothing left open, times in milliseconds. Which values are good is
+// settled in `option-schema.ts`; where they came from is told by the caller.
 
 import { homedir } from 'node:os';
 import path from 'node:path';
 
-import type { DelaySettings, RuleSettings } from '../sessions/settings.js';
+import type { CookieMode, ProfileMode } from '../protocol/directives.js';
+import type { DomainSet } from '../sessions/domains.js';
+import type { BanRule, BanRules } from '../sessions/ban.js';
+import type { DelaySettings, RetrySettings, RuleSettings } from '../sessions/settings.js';
 import type { UpstreamConfig } from '../upstreams/upstream-url.js';
 import { checkOptions } from './option-checks.js';
 import { ConfigurationError, writePath } from './option-faults.js';
 import type { OriginOf } from './option-faults.js';
 import type { CheckedOptions } from './option-schema.js';
-
-/** A duration: `250ms`, `12s`, `15m`, `1h`, or a number of seconds; at most 24 days. */
-type Duration = string | number;
-
-/** A size: `64KB`, `100MB`, `1GB` (powers of 1024), or a number of bytes. */
-type Size = string | number;
-
-/** How a gateway is set up: the shape of the configuration file. Only `upstreams` has no default. */
-export interface GatewayOptions {
-  /** Name or address to listen on. On any but a loopback one the API key crosses the network in clear. @default '127.0.0.1' */
-  readonly host?: string | undefined;
-  /** Port to listen on, 0 to 65535; 0 takes any that is free. @default 8011 */
-  readonly port?: number | string | undefined;
-  /** Keys that clients must give one of: 8 to 128 of `0-9 A-Z a-z . _ ~ -`. @default one made for this gateway's life */
-  readonly apiKeys?: readonly string[] | undefined;
-  /** The ways out, at least one: URLs, or objects with a URL. Nothing goes out direct unless one is `direct://`. */
-  readonly upstreams?: readonly UpstreamConfig[] | undefined;
-  readonly delays?: DelayOptions | undefined;
-  readonly sessions?: SessionOptions | undefined;
-  readonly bans?: BanOptions | undefined;
-  readonly timeouts?: TimeoutOptions | undefined;
-  readonly limits?: LimitOptions | undefined;
-  readonly targets?: TargetOptions | undefined;
-  /** Names under which clients reach a gateway that listens on loopback, besides `localhost`. @default [] */
-  readonly publicHosts?: readonly string[] | undefined;
-  /** Whether answers tell the outgoing IP they came through (`X-Crawlera-Slave`). @default true */
-  readonly exposeOutgoingIp?: boolean | undefined;
-  /** Directory of what outlives a run, the API key; `~/` is the home directory. @default '~/.session-proxy' */
-  readonly dataDir?: string | undefined;
-  /** Where sessions are kept. Memory: a restart loses them. @default 'memory' */
-  readonly store?: 'memory' | undefined;
-  /** How long running requests may go on once the gateway closes; 0 cuts them off at once. @default '8s' */
-  readonly drainTimeout?: Duration | undefined;
-  readonly log?: LogOptions | undefined;
-}
-
-/** How far apart the uses of one outgoing IP are kept, and what happens to those that come too fast. */
-interface DelayOptions {
-  /** Gap kept between the starts of two uses of one outgoing IP; 0 keeps none. @default '12s' */
-  readonly default?: Duration | undefined;
-  /** One clock for an outgoing IP as a whole, or one for each pair of it and a domain. @default 'ip' */
-  readonly scope?: 'ip' | 'ip+domain' | undefined;
-  /** Gaps of particular domains, in place of `default`; each covers its sub-domains, the longest name wins. @default {} */
-  readonly domains?: Readonly<Record<string, Duration>> | undefined;
-  /** From this wait on, answers tell it (`X-Crawlera-Next-Request-In`). Not above `hardLimit`. @default '120s' */
-  readonly softLimit?: Duration | undefined;
-  /** The longest a use is held; one that had to wait longer is refused. Not above `hardLimit`. @default '15m' */
-  readonly maxHold?: Duration | undefined;
-  /** The wait stops growing here, however many requests are refused. @default '1000s' */
-  readonly hardLimit?: Duration | undefined;
-  /** Whether a refused request makes the wait longer too. @default true */
-  readonly refusedRaise?: boolean | undefined;
-}
-
-/** How long sessions live and how many there may be. */
-interface SessionOptions {
-  /** A session ends this long after its last use; above 0. @default '30m' */
-  readonly ttl?: Duration | undefined;
-  /** Sessions an API key may have at a time, 1 or more. @default 5000 */
-  readonly max?: number | string | undefined;
-}
-
-/** What follows when a target refuses an outgoing IP. */
-interface BanOptions {
-  /** How long that IP is kept from that domain; 0 keeps it from nothing. @default '10m' */
-  readonly cooldown?: Duration | undefined;
-}
-
-/** How long is waited for what others do. */
-interface TimeoutOptions {
-  /** For a connection to an upstream or target to stand; above 0. @default '10s' */
-  readonly connect?: Duration | undefined;
-  /** For the head of an answer, from the moment the request is out; above 0. @default '30s' */
-  readonly response?: Duration | undefined;
-}
-
-/** How much may pass. */
-interface LimitOptions {
-  /** The longest body of a request, above 0; a longer one gets 413. @default '100MB' */
-  readonly requestBytes?: Size | undefined;
-}
-
-/** Which targets may be asked. */
-interface TargetOptions {
-  /** Whether private, loopback and link-local addresses may; otherwise they get 523. @default false */
-  readonly allowPrivate?: boolean | undefined;
-}
-
-/** What is logged, and how it is written. */
-interface LogOptions {
-  /** The least that is logged. @default 'info' */
-  readonly level?: LogLevel | undefined;
-  /** Lines for people or for programs. @default 'pretty' on a terminal, else 'json' */
-  readonly format?: LogFormat | undefined;
-}
-
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
-export type LogFormat = 'pretty' | 'json';
+import type { GatewayOptions, InterceptMode, LogFormat, LogLevel } from './gateway-options.js';
 
 /** Options as the gateway works with them: nothing left open, times in milliseconds, sizes in bytes. */
 export interface ResolvedOptions {
   readonly host: string;
   readonly port: number;
+  readonly tlsPort: number | undefined;
   /** Each once; none where the gateway is to make one for its life. */
   readonly apiKeys: readonly string[];
   /** At least one, each good, no two of one name; `resolveUpstreams` takes them. */
   readonly upstreams: readonly UpstreamConfig[];
   readonly rules: RuleSettings;
+  readonly retries: RetrySettings;
+  readonly banRules: BanRules;
+  readonly regionConflict: 'refuse' | 'ignore';
+  readonly cookies: CookieMode;
+  readonly profile: ProfileMode;
   readonly timeouts: { readonly connectMs: number; readonly responseMs: number };
-  readonly limits: { readonly requestBytes: number };
-  readonly targets: { readonly allowPrivate: boolean };
+  readonly limits: { readonly requestBytes: number; readonly responseBytes: number };
+  readonly targets: {
+    readonly allowPrivate: boolean;
+    readonly allow: DomainSet;
+    readonly deny: DomainSet;
+    readonly insecure: DomainSet;
+  };
+  /** 0: no limit. */
+  readonly maxConnections: number;
+  readonly intercept: InterceptMode;
+  /** Files; both or none. */
+  readonly ca: { readonly cert: string | undefined; readonly key: string | undefined };
   /** Lower case, without trailing dots. */
   readonly publicHosts: readonly string[];
   readonly exposeOutgoingIp: boolean;
@@ -161,15 +83,26 @@ function check(value: unknown, originOf: OriginOf = () => undefined): CheckedOpt
 }
 
 function resolveChecked(checked: CheckedOptions): ResolvedOptions {
-  const { apiKeys, delays, sessions, bans, timeouts, dataDir, drainTimeout, log, ...asTheyAre } = checked;
+  const { apiKeys, delays, sessions, retries, bans, zyte, ca, timeouts, dataDir, drainTimeout, log, ...asTheyAre } =
+    checked;
   return {
     ...asTheyAre,
     apiKeys: [...new Set(apiKeys)],
     rules: {
       delays: resolveDelays(delays),
-      sessions: { ttlMs: sessions.ttl, max: sessions.max },
+      sessions: {
+        ttlMs: sessions.ttl,
+        max: sessions.max,
+        onBan: sessions.onBan,
+        chosen: { lifeMs: zyte.ttl, idleMs: zyte.idleTtl },
+      },
       bans: { cooldownMs: bans.cooldown },
     },
+    retries: { defaultRetries: retries.default, headerMeans: retries.headerMeans },
+    banRules: resolveBanRules(bans),
+    regionConflict: sessions.regionConflict,
+    tlsPort: asTheyAre.tlsPort,
+    ca: { cert: ca.cert, key: ca.key },
     timeouts: { connectMs: timeouts.connect, responseMs: timeouts.response },
     dataDir: resolveDataDir(dataDir),
     drainTimeoutMs: drainTimeout,
@@ -191,6 +124,21 @@ function findHome(): string | undefined {
     // It throws for a user ID that has neither HOME nor a line in passwd, as containers have; whoever needs it says so.
     return undefined;
   }
+}
+
+function resolveBanRules({ statuses, bodyPatterns, domains }: CheckedOptions['bans']): BanRules {
+  const rule: BanRule = { statuses: new Set(statuses), bodyPatterns };
+  const ofDomains = [...domains].map(
+    ([domain, own]) =>
+      [
+        domain,
+        {
+          statuses: own.statuses === undefined ? rule.statuses : new Set(own.statuses),
+          bodyPatterns: own.bodyPatterns ?? rule.bodyPatterns,
+        },
+      ] as const,
+  );
+  return { rule, domains: new Map(ofDomains) };
 }
 
 function resolveDelays(delays: CheckedOptions['delays']): DelaySettings {

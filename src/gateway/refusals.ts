@@ -5,13 +5,16 @@ import { GatewayError } from '../sessions/errors.js';
 import type { RefusalCode, Refused } from '../stores/session-store.js';
 
 /** The error of what a store refused. @param asked what the client had asked for, which the message names */
-export function refusalError(answer: Refused, asked: Directives): GatewayError {
+export function refusalError(answer: Refused, asked: Pick<Directives, 'session' | 'traits'>): GatewayError {
   const { code, retryAfterMs, nextRequestInMs } = answer;
   return new GatewayError(code, refusalText(answer, asked), { retryAfterMs, nextRequestInMs });
 }
 
 /** Per refusal, what the client is told: what was wrong, and what to do. */
-function refusalText({ code, retryAfterMs }: Refused, { session, traits }: Directives): string {
+function refusalText(
+  { code, retryAfterMs }: Refused,
+  { session, traits }: Pick<Directives, 'session' | 'traits'>,
+): string {
   const seconds = Math.ceil((retryAfterMs ?? 0) / 1000);
   const which = session?.kind === 'id' ? session.id : 'of that name';
   const texts: Readonly<Record<RefusalCode, string>> = {

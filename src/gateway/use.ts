@@ -58,6 +58,7 @@ export class Use {
     });
     if (!answer.ok) throw refusalError(answer, directives);
     this.#acquired = answer;
+    this.#context.emit({ type: 'use.started', owner });
   }
 
   /** Whether it has to wait for its start; then the client's connection must be read, or its leaving goes unseen. */
@@ -114,6 +115,9 @@ export class Use {
       tookMs: this.#context.clock.nowMs() - this.#arrivedAtMs,
       status: this.#status ?? error?.status,
       error: error?.error.code,
+      retried: false,
+      jobId: directives.jobId,
+      client: directives.client,
       ...traffic,
     });
   }

@@ -15,6 +15,21 @@ export interface Candidate {
   readonly lastChosen: number;
 }
 
+/** Where an upstream leaves from, or is asked to; all in lower case, undefined where nothing is known or asked. */
+export interface PlaceName {
+  /** ISO 3166 code. */
+  readonly country?: string | undefined;
+  readonly state?: string | undefined;
+  readonly city?: string | undefined;
+}
+
+/** Whether an upstream is labelled with all that is asked for. */
+export function isInPlace(upstream: PlaceName, asked: PlaceName): boolean {
+  return (['country', 'state', 'city'] as const).every(
+    (part) => asked[part] === undefined || asked[part] === upstream[part],
+  );
+}
+
 /** Chooses the upstream of a new session: fewest sessions on its outgoing IP, then earliest free, then longest unused. */
 export function choosePin(candidates: readonly Candidate[], nowMs: number): Candidate | undefined {
   return best(candidates, (a, b) => a.sessions - b.sessions || waitOf(a, nowMs) - waitOf(b, nowMs));

@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'bad_request'
   | 'request_too_large'
   | 'headers_too_large'
+  | 'too_many_conns'
   | 'internal_error'
   | 'nxdomain'
   | 'ehostunreach'
@@ -18,13 +19,15 @@ export type ErrorCode =
   | 'econnreset'
   | 'socket_closed_remotely'
   | 'send_failed'
+  | 'bad_cert'
   | 'client_conn_closed'
   | 'noslaves'
   | 'banned'
   | 'serverbusy'
   | 'timeout'
   | 'domain_forbidden'
-  | 'bad_header';
+  | 'bad_header'
+  | 'data_error';
 
 /** What may go with an error. */
 export interface ErrorDetails {

@@ -1,5 +1,6 @@
 // Which clock a use belongs to, and which gap its target asks for. Knows nothing of what is on the clock.
 
+import { findByDomain } from './domains.js';
 import type { DelaySettings } from './settings.js';
 
 /** Where a use goes, as the rules see it. */
@@ -20,15 +21,5 @@ export function paceKeyOf(outgoingIp: string, site: string, scope: DelaySettings
  * holds it, else the default.
  */
 export function delayOf(host: string, settings: Pick<DelaySettings, 'defaultMs' | 'domains'>): number {
-  if (settings.domains.size === 0) return settings.defaultMs;
-  for (let name = host; name !== ''; name = parentOf(name)) {
-    const delayMs = settings.domains.get(name);
-    if (delayMs !== undefined) return delayMs;
-  }
-  return settings.defaultMs;
-}
-
-function parentOf(name: string): string {
-  const dot = name.indexOf('.');
-  return dot === -1 ? '' : name.slice(dot + 1);
+  return findByDomain(host, settings.domains) ?? settings.defaultMs;
 }

@@ -8,17 +8,24 @@ import type { TunnelUses } from './tunnel-use.js';
 /** Who keeps the distance between uses: the gateway by holding them, or the client by booking slots. */
 export type Pacing = 'gateway' | 'client';
 
-/** Which session a use asks for: a new one, one by its ID, or get-or-create by name. */
+/**
+ * Which session a use asks for: a new one, one by its ID, get-or-create by name, or get-or-create by an ID that its
+ * client chose.
+ */
 export type SessionRef =
   | { readonly kind: 'create' }
   | { readonly kind: 'id'; readonly id: string }
-  | { readonly kind: 'name'; readonly name: string };
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'chosen'; readonly id: string };
 
 /** What a new session is given, besides its ID and its pin. */
 export interface SessionTraits {
   readonly name?: string | undefined;
   /** ISO 3166 code, lower case, the session was asked to leave from. */
   readonly country?: string | undefined;
+  /** State and city it was asked to leave from, lower case. */
+  readonly state?: string | undefined;
+  readonly city?: string | undefined;
   readonly pacing?: Pacing | undefined;
   /** Whether answers are judged by the ban rules. @default true */
   readonly bancheck?: boolean | undefined;
@@ -46,6 +53,10 @@ export interface Session {
   unbookedUses: number;
   bytesIn: number;
   bytesOut: number;
+  /** Whether its client chose its ID, which gives it a shorter life. */
+  readonly isChosen: boolean;
+  /** Whether a target has banned its outgoing IP in one of its uses; it is not used again. */
+  isBanned: boolean;
   /** Uses held or running; a session with any does not end. */
   openUses: number;
   /** The clock of the last use, so that "when may I go on" can be answered. */
@@ -60,7 +71,7 @@ export const SLOT_COVERS_MS = 120_000;
 
 /** Makes a session that was not used yet. */
 export function createSession(
-  given: Pick<Session, 'id' | 'owner' | 'upstreamId' | 'outgoingIp' | 'traits'>,
+  given: Pick<Session, 'id' | 'owner' | 'upstreamId' | 'outgoingIp' | 'traits' | 'isChosen'>,
   nowMs: number,
 ): Session {
   return {
@@ -71,6 +82,7 @@ export function createSession(
     unbookedUses: 0,
     bytesIn: 0,
     bytesOut: 0,
+    isBanned: false,
     openUses: 0,
     lastPaceKey: undefined,
     slots: undefined,
@@ -80,14 +92,17 @@ export function createSession(
 
 /**
  * When a session ends if nothing more happens, epoch milliseconds: `ttlMs` after its last use, a booked slot
- * counting as one; never while a use is held or running.
+ * counting as one; never while a use is held or running. One whose ID its client chose has a whole life besides.
  *
  * @see https://docs.zyte.com/smart-proxy-manager/sessions.html "Session Limits"
  */
-export function expiresAtMs(session: Session, { ttlMs }: Pick<SessionSettings, 'ttlMs'>): number {
+export function expiresAtMs(session: Session, { ttlMs, chosen }: Pick<SessionSettings, 'ttlMs' | 'chosen'>): number {
   if (session.openUses > 0) return Infinity;
   const slotsMs = (session.slots ?? []).map(({ place }) => place.startsAtMs);
-  return Math.max(session.lastUsedAtMs, ...slotsMs) + ttlMs;
+  const lastUseMs = Math.max(session.lastUsedAtMs, ...slotsMs);
+  return session.isChosen
+    ? Math.min(session.createdAtMs + chosen.lifeMs, lastUseMs + chosen.idleMs)
+    : lastUseMs + ttlMs;
 }
 
 /** Keeps a session alive until `settleRequest`, for a request that is held or running. */

@@ -25,6 +25,18 @@ export interface SessionSettings {
   readonly ttlMs: number;
   /** Sessions an API key may have at a time. */
   readonly max: number;
+  /** Whether a banned session stays, and says so at every use, or ends. */
+  readonly onBan: 'sticky' | 'drop';
+  /** The life of sessions whose IDs their clients choose, in milliseconds from their creation and their last use. */
+  readonly chosen: { readonly lifeMs: number; readonly idleMs: number };
+}
+
+/** How often a request is sent. */
+export interface RetrySettings {
+  /** Attempts after the first, outside sessions. */
+  readonly defaultRetries: number;
+  /** Whether the number a client gives counts the attempts after the first, or all of them. */
+  readonly headerMeans: 'retries' | 'attempts';
 }
 
 /** What follows a ban. */

@@ -16,7 +16,7 @@ interface MemorySessionsOptions {
   readonly settings: SessionSettings;
   /** Makes session IDs; an ID that lives is not taken twice. */
   readonly newId: () => string;
-  readonly onExpired: (session: KeptSession) => void;
+  readonly onExpired: (session: KeptSession, nowMs: number) => void;
 }
 
 /** Sessions by ID, bounded by `max` per owner. */
@@ -68,7 +68,7 @@ export class MemorySessions {
     return this.#pinned.get(outgoingIp) ?? 0;
   }
 
-  add(given: Pick<Session, 'owner' | 'upstreamId' | 'outgoingIp' | 'traits'>, nowMs: number): KeptSession {
+  add(given: Pick<Session, 'owner' | 'upstreamId' | 'outgoingIp' | 'traits' | 'isChosen'>, nowMs: number): KeptSession {
     this.#lastRank += 1;
     const session: KeptSession = {
       ...createSession({ ...given, id: this.#freeId() }, nowMs),
@@ -120,18 +120,18 @@ export class MemorySessions {
     for (let dropped = 0; dropped < limit; dropped += 1) {
       const session = this.#byExpiry.first();
       if (session === undefined || session.endsAtMs > nowMs) return;
-      this.#expire(session);
+      this.#expire(session, nowMs);
     }
   }
 
   #isAlive(session: KeptSession, nowMs: number): boolean {
     if (session.heapIndex === -1 || session.endsAtMs > nowMs) return true;
-    this.#expire(session);
+    this.#expire(session, nowMs);
     return false;
   }
 
-  #expire(session: KeptSession): void {
-    if (this.remove(session)) this.#options.onExpired(session);
+  #expire(session: KeptSession, nowMs: number): void {
+    if (this.remove(session)) this.#options.onExpired(session, nowMs);
   }
 
   #freeId(): string {

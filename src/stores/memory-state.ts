@@ -2,16 +2,23 @@
 // them make. Every move takes the time it happens at; only the store itself reads a clock.
 
 import { EventEmitter } from 'node:events';
-import { type Candidate, choosePin, type chooseRotating } from '../sessions/choice.js';
+import { type Candidate, choosePin, type chooseRotating, isInPlace } from '../sessions/choice.js';
 import { bookPlace, cancelPlace, type Place } from '../sessions/pace.js';
 import { delayOf, paceKeyOf, type TargetName } from '../sessions/pace-key.js';
 import type { SessionTraits } from '../sessions/session.js';
 import type { RuleSettings } from '../sessions/settings.js';
 import { Cooldowns } from './cooldowns.js';
+import { ExpiringKeys } from './expiring-keys.js';
 import { type KeptSession, MemorySessions } from './memory-sessions.js';
 import { Paces } from './paces.js';
-import type { Refused, SessionView, StoreEvent, UpstreamChoice } from './session-store.js';
+import type { EndReason, Refused, SessionView, StoreEvent, UpstreamChoice } from './session-store.js';
 import { refuse, viewOf } from './views.js';
+
+/** How long an ID that a client chose is not taken again after its session ended, in milliseconds. */
+const ID_SPENT_MS = 600_000;
+
+/** Such IDs kept; past that the oldest is forgotten, and may be taken again. */
+const MAX_SPENT_IDS = 100_000;
 
 /** A place on a clock, and what the client may be told of it. */
 export interface Booking {
@@ -27,6 +34,8 @@ export interface ChoiceRequest {
   readonly upstreams: readonly UpstreamChoice[];
   readonly traits: SessionTraits;
   readonly target: TargetName | undefined;
+  /** Whether the client chose the ID, which is then the name. */
+  readonly isChosen?: boolean | undefined;
 }
 
 /** The state at the time of one operation, epoch milliseconds. */
@@ -41,6 +50,8 @@ export class MemoryState {
   readonly sessions: MemorySessions;
   readonly paces = new Paces();
   readonly cooldowns: Cooldowns;
+  /** IDs that clients chose, of sessions that ended: not taken again at once, or a lost session would go unnoticed. */
+  readonly spentIds = new ExpiringKeys({ lastsMs: ID_SPENT_MS, max: MAX_SPENT_IDS });
   readonly events = new EventEmitter<{ event: [StoreEvent] }>();
   /** When each upstream was chosen last, as a rising number; bounded by the upstreams ever configured. */
   readonly #lastChosen = new Map<string, number>();
@@ -50,7 +61,7 @@ export class MemoryState {
     this.settings = settings;
     this.cooldowns = new Cooldowns(settings.bans.cooldownMs);
     this.events.setMaxListeners(0);
-    const onExpired = (session: KeptSession): void => this.tellEnded(session, 'expired');
+    const onExpired = (session: KeptSession, nowMs: number): void => this.tellEnded(session, 'expired', nowMs);
     this.sessions = new MemorySessions({ settings: settings.sessions, newId, onExpired });
   }
 
@@ -84,16 +95,15 @@ export class MemoryState {
     if (this.sessions.isFull(request.owner, nowMs)) return refuse('user_session_limit');
     const upstream = this.choose(request, choosePin, nowMs);
     if ('ok' in upstream) return upstream;
-    const { owner, traits } = request;
-    return this.sessions.add({ owner, traits, upstreamId: upstream.id, outgoingIp: upstream.outgoingIp }, nowMs);
+    const { owner, traits, isChosen = false } = request;
+    const { id: upstreamId, outgoingIp } = upstream;
+    return this.sessions.add({ owner, traits, isChosen, upstreamId, outgoingIp }, nowMs);
   }
 
-  /** Chooses among the upstreams in the country that is asked for, whose outgoing IP is not kept from the target after a ban. */
+  /** Chooses among the upstreams in the place that is asked for, whose outgoing IP is not kept from the target after a ban. */
   choose(request: ChoiceRequest, rule: typeof choosePin | typeof chooseRotating, nowMs: number): Candidate | Refused {
     const { owner, target, traits } = request;
-    const upstreams = request.upstreams.filter(
-      ({ country }) => traits.country === undefined || country === traits.country,
-    );
+    const upstreams = request.upstreams.filter((upstream) => isInPlace(upstream, traits));
     if (upstreams.length === 0) return refuse('noslaves');
     const coolMs = ({ outgoingIp }: UpstreamChoice): number =>
       target === undefined ? 0 : this.cooldowns.leftMs(owner, outgoingIp, target.site, nowMs);
@@ -123,7 +133,8 @@ export class MemoryState {
     this.events.emit('event', { type: 'session.created', owner, sessionId: id, outgoingIp });
   }
 
-  tellEnded({ owner, id }: KeptSession, reason: 'deleted' | 'expired' | 'unused'): void {
+  tellEnded({ owner, id, isChosen, name }: KeptSession, reason: EndReason, nowMs: number): void {
+    if (isChosen && name !== undefined && reason !== 'unused') this.spentIds.start(`${owner} ${name}`, nowMs);
     this.events.emit('event', { type: 'session.ended', owner, sessionId: id, reason });
   }
 }

@@ -40,10 +40,9 @@ export function createMemoryStore(options: MemoryStoreOptions): SessionStore {
 }
 
 /** A request that is held or running. */
-interface Ticket extends Use {
+interface Ticket extends Use, Pick<AcquireRequest, 'owner' | 'target' | 'tunnel'> {
   readonly bookedAtMs: number;
   readonly pin: Pin;
-  readonly tunnel: string | undefined;
 }
 
 class MemoryStore implements SessionStore {
@@ -75,7 +74,8 @@ class MemoryStore implements SessionStore {
       if (created) this.#state.tellCreated(session);
     }
     const ticket = `t${this.#serial()}`;
-    this.#tickets.set(ticket, { ...use, bookedAtMs: nowMs, pin, tunnel: request.tunnel });
+    const { owner, target, tunnel } = request;
+    this.#tickets.set(ticket, { ...use, owner, target, tunnel, bookedAtMs: nowMs, pin });
     return {
       ok: true,
       ticket,
@@ -86,7 +86,7 @@ class MemoryStore implements SessionStore {
       nextRequestInMs: use.nextRequestInMs,
       upstreamId: upstream.id,
       outgoingIp: upstream.outgoingIp,
-      session: session && { id: session.id, created },
+      session: session && { id: session.id, created, bancheck: session.traits.bancheck !== false },
     };
   }
 
@@ -96,14 +96,20 @@ class MemoryStore implements SessionStore {
   }
 
   async release(ticket: string, outcome: UseOutcome): Promise<void> {
-    this.#begin();
+    const nowMs = this.#begin();
     const found = this.#tickets.get(ticket);
+    if (found === undefined) return;
     this.#tickets.delete(ticket);
-    const session = found?.pin.session;
-    if (found === undefined || session === undefined) return;
+    const { owner, target, pin } = found;
+    const isBanned = outcome.result === 'banned';
+    if (isBanned) this.#state.cooldowns.start(owner, pin.upstream.outgoingIp, target.site, nowMs);
+    const { session } = pin;
+    if (session === undefined) return;
     session.bytesIn += outcome.bytesIn;
     session.bytesOut += outcome.bytesOut;
-    this.#settle(found, session, { sentAtMs: startOf(found), keep: outcome.result === 'answered' || session.uses > 1 });
+    const keep = outcome.result === 'answered' || session.uses > 1;
+    this.#settle(found, session, { sentAtMs: startOf(found), keep }, nowMs);
+    if (isBanned) this.#ban(session, nowMs);
   }
 
   async cancel(ticket: string): Promise<boolean> {
@@ -122,7 +128,7 @@ class MemoryStore implements SessionStore {
       session.uses -= 1;
       if (found.tunnel !== undefined) forgetTunnel(session.tunnelUses, found.tunnel, found.place);
     }
-    this.#settle(found, session, { sentAtMs: undefined, keep: session.uses > 0 });
+    this.#settle(found, session, { sentAtMs: undefined, keep: session.uses > 0 }, nowMs);
     return true;
   }
 
@@ -156,9 +162,10 @@ class MemoryStore implements SessionStore {
   }
 
   async remove(owner: string, id: string): Promise<boolean> {
-    const session = this.#state.sessions.find(owner, id, this.#begin());
+    const nowMs = this.#begin();
+    const session = this.#state.sessions.find(owner, id, nowMs);
     if (session === undefined || !this.#state.sessions.remove(session)) return false;
-    this.#state.tellEnded(session, 'deleted');
+    this.#state.tellEnded(session, 'deleted', nowMs);
     return true;
   }
 
@@ -187,11 +194,18 @@ class MemoryStore implements SessionStore {
     { pin }: Ticket,
     session: KeptSession,
     { sentAtMs, keep }: { readonly sentAtMs: number | undefined; readonly keep: boolean },
+    nowMs: number,
   ): void {
     settleRequest(session, sentAtMs);
     this.#state.sessions.reorder(session);
     if (keep || !pin.created || session.openUses > 0) return;
-    if (this.#state.sessions.remove(session)) this.#state.tellEnded(session, 'unused');
+    if (this.#state.sessions.remove(session)) this.#state.tellEnded(session, 'unused', nowMs);
+  }
+
+  #ban(session: KeptSession, nowMs: number): void {
+    session.isBanned = true;
+    if (this.#state.settings.sessions.onBan === 'sticky') return;
+    if (this.#state.sessions.remove(session)) this.#state.tellEnded(session, 'banned', nowMs);
   }
 
   /** Starts an operation: reads the clock, which never steps back for us, and ends what is over. */

@@ -3,7 +3,7 @@
 
 import { chooseRotating } from '../sessions/choice.js';
 import { moveClock, type Place } from '../sessions/pace.js';
-import { isCoveredBySlot } from '../sessions/session.js';
+import { isCoveredBySlot, type SessionRef } from '../sessions/session.js';
 import { joinTunnel, noteTunnel } from '../sessions/tunnel-use.js';
 import type { KeptSession } from './memory-sessions.js';
 import type { Booking, Moment } from './memory-state.js';
@@ -28,14 +28,14 @@ export function pinUse({ state, nowMs }: Moment, request: AcquireRequest): Pin |
     return 'ok' in upstream ? upstream : { session: undefined, created: false, upstream };
   }
   const known = findSession({ state, nowMs }, request);
-  if (known === undefined && ref.kind === 'id') return refuse('bad_session_id');
-  const traits = ref.kind === 'name' ? { ...request.traits, name: ref.name } : request.traits;
-  const session = known ?? state.createSession({ ...request, traits }, nowMs);
+  const session = known ?? makeSession({ state, nowMs }, request, ref);
   if ('ok' in session) return session;
   const upstream = upstreams.find(({ id }) => id === session.upstreamId);
   if (upstream === undefined) return refuse('bad_session_id');
   const coolMs = state.cooldowns.leftMs(owner, session.outgoingIp, request.target.site, nowMs);
   if (coolMs > 0) return refuse('banned', { retryAfterMs: coolMs });
+  // Ours: past its cool-down a banned session tells when its ID is free to be replaced, for it does not come back.
+  if (session.isBanned) return refuse('banned', { retryAfterMs: Math.max(0, session.endsAtMs - nowMs) });
   return { session, created: known === undefined, upstream };
 }
 
@@ -74,5 +74,15 @@ function countUnbooked(
 function findSession({ state, nowMs }: Moment, { owner, session }: AcquireRequest): KeptSession | undefined {
   if (session?.kind === 'id') return state.sessions.find(owner, session.id, nowMs);
   if (session?.kind === 'name') return state.sessions.findNamed(owner, session.name, nowMs);
+  if (session?.kind === 'chosen') return state.sessions.findNamed(owner, session.id, nowMs);
   return undefined;
+}
+
+function makeSession({ state, nowMs }: Moment, request: AcquireRequest, ref: SessionRef): KeptSession | Refused {
+  const { owner, traits } = request;
+  if (ref.kind === 'id') return refuse('bad_session_id');
+  if (ref.kind === 'create') return state.createSession(request, nowMs);
+  if (ref.kind === 'name') return state.createSession({ ...request, traits: { ...traits, name: ref.name } }, nowMs);
+  if (state.spentIds.leftMs(`${owner} ${ref.id}`, nowMs) > 0) return refuse('bad_session_id');
+  return state.createSession({ ...request, traits: { ...traits, name: ref.id }, isChosen: true }, nowMs);
 }

@@ -2,15 +2,14 @@
 // start time, and the caller waits. No operation takes a time: a store is created with its clock.
 
 import type { SessionRef, SessionTraits } from '../sessions/session.js';
+import type { PlaceName } from '../sessions/choice.js';
 import type { TargetName } from '../sessions/pace-key.js';
 
-/** A usable upstream. Health is settled before; a store chooses among these, by the country that is asked for. */
-export interface UpstreamChoice {
+/** A usable upstream. Health is settled before; a store chooses among these, by the place that is asked for. */
+export interface UpstreamChoice extends PlaceName {
   readonly id: string;
   /** The address targets see. Upstreams that share one share its clock. */
   readonly outgoingIp: string;
-  /** ISO 3166 code, lower case, where it is known. */
-  readonly country?: string | undefined;
 }
 
 /** What is asked of `acquire`. */
@@ -43,7 +42,15 @@ export interface Acquired {
   readonly nextRequestInMs: number | undefined;
   readonly upstreamId: string;
   readonly outgoingIp: string;
-  readonly session: { readonly id: string; readonly created: boolean } | undefined;
+  readonly session: AcquiredSession | undefined;
+}
+
+/** The session of a use. */
+export interface AcquiredSession {
+  readonly id: string;
+  readonly created: boolean;
+  /** Whether its answers are judged by the ban rules. */
+  readonly bancheck: boolean;
 }
 
 /** Why a store said no; the words are the protocol's own. */
@@ -58,9 +65,13 @@ export interface Refused {
   readonly nextRequestInMs: number | undefined;
 }
 
-/** How a use ended. `failed`: nothing came back, so a session that was made for this use is not kept. */
+/**
+ * How a use ended. `failed`: nothing came back, so a session that was made for this use is not kept. `banned`: the
+ * target has banned the outgoing IP, which is kept from that site for a while; a session is not used again, and one
+ * that was made for this use is not kept.
+ */
 export interface UseOutcome {
-  readonly result: 'answered' | 'failed';
+  readonly result: 'answered' | 'failed' | 'banned';
   /** Bytes from the client to the target, and from the target to the client. */
   readonly bytesOut: number;
   readonly bytesIn: number;
@@ -77,6 +88,7 @@ export interface SessionView {
   readonly expiresAtMs: number;
   readonly uses: number;
   readonly unbookedUses: number;
+  readonly isBanned: boolean;
   readonly bytesIn: number;
   readonly bytesOut: number;
   /** Wait of the next use on the clock it used last, in milliseconds. */
@@ -143,9 +155,11 @@ export type StoreEvent =
       readonly type: 'session.ended';
       readonly owner: string;
       readonly sessionId: string;
-      /** `unused`: the request that made it got no answer. */
-      readonly reason: 'deleted' | 'expired' | 'unused';
+      readonly reason: EndReason;
     };
+
+/** Why a session ended. `unused`: the request that made it got no answer; `banned`: banned ones are not kept. */
+export type EndReason = 'deleted' | 'expired' | 'unused' | 'banned';
 
 /** Where sessions live. `create` and `book` resolve when what they promise would survive in that store. */
 export interface SessionStore {

@@ -28,6 +28,7 @@ export function viewOf(
     expiresAtMs: expiresAtMs(session, settings),
     uses: session.uses,
     unbookedUses: session.unbookedUses,
+    isBanned: session.isBanned,
     bytesIn: session.bytesIn,
     bytesOut: session.bytesOut,
     nextUseInMs: Math.max(0, freeAtMs - nowMs),

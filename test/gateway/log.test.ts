@@ -17,6 +17,9 @@ const SETTLED: UseSettled = {
   tookMs: 12_345,
   status: 200,
   error: undefined,
+  retried: false,
+  jobId: undefined,
+  client: undefined,
   bytesOut: 100,
   bytesIn: 2_000,
 };

@@ -6,7 +6,7 @@ import type { z } from 'zod';
 
 import type { optionSchema } from '../../src/gateway/option-schema.js';
 import { resolveOptions } from '../../src/gateway/options.js';
-import type { GatewayOptions } from '../../src/gateway/options.js';
+import type { GatewayOptions } from '../../src/gateway/gateway-options.js';
 
 /** Options of which none was left out. */
 type AllGiven<T> = { [Name in keyof T]-?: NonNullable<T[Name]> };
@@ -18,6 +18,7 @@ test('everything has a default but the upstreams', () => {
   expect(resolveOptions(WITH_UPSTREAM)).toEqual({
     host: '127.0.0.1',
     port: 8011,
+    tlsPort: undefined,
     apiKeys: [],
     upstreams: [{ url: 'direct://' }],
     rules: {
@@ -30,12 +31,20 @@ test('everything has a default but the upstreams', () => {
         hardLimitMs: 1_000_000,
         refusedRaise: true,
       },
-      sessions: { ttlMs: 1_800_000, max: 5_000 },
+      sessions: { ttlMs: 1_800_000, max: 5_000, onBan: 'sticky', chosen: { lifeMs: 900_000, idleMs: 120_000 } },
       bans: { cooldownMs: 600_000 },
     },
     timeouts: { connectMs: 10_000, responseMs: 30_000 },
-    limits: { requestBytes: 104_857_600 },
-    targets: { allowPrivate: false },
+    retries: { defaultRetries: 5, headerMeans: 'retries' },
+    banRules: { rule: { statuses: new Set([403, 429, 503]), bodyPatterns: [] }, domains: new Map() },
+    regionConflict: 'refuse',
+    cookies: 'disable',
+    profile: 'pass',
+    limits: { requestBytes: 104_857_600, responseBytes: 524_288_000 },
+    targets: { allowPrivate: false, allow: new Set(['*']), deny: new Set(), insecure: new Set() },
+    maxConnections: 0,
+    intercept: 'auto',
+    ca: { cert: undefined, key: undefined },
     publicHosts: [],
     exposeOutgoingIp: true,
     dataDir: path.join(homedir(), '.session-proxy'),
@@ -52,6 +61,60 @@ test('domains are brought into the form in which hosts are looked up', () => {
     ['a', 0],
   ]);
 });
+
+test('a domain may have a ban rule of its own, whose missing part is that of all', () => {
+  const bans = {
+    statuses: ['403', 418],
+    bodyPatterns: ['access denied'],
+    domains: { '*.shop.example': { bodyPatterns: ['captcha'] }, 'old.example': { statuses: [] } },
+  };
+  const patterns = [/access denied/i];
+  expect(resolveOptions({ ...WITH_UPSTREAM, bans }).banRules).toEqual({
+    rule: { statuses: new Set([403, 418]), bodyPatterns: patterns },
+    domains: new Map([
+      ['shop.example', { statuses: new Set([403, 418]), bodyPatterns: [/captcha/i] }],
+      ['old.example', { statuses: new Set(), bodyPatterns: patterns }],
+    ]),
+  });
+});
+
+test('lists of domains hold each with its sub-domains, or all by a star', () => {
+  const targets = { allow: ['*.Shop.Example'], deny: ['*'], insecure: ['127.0.0.1'] };
+  expect(resolveOptions({ ...WITH_UPSTREAM, targets }).targets).toMatchObject({
+    allow: new Set(['shop.example']),
+    deny: new Set(['*']),
+    insecure: new Set(['127.0.0.1']),
+  });
+});
+
+for (const [name, options, message] of [
+  ['a status no answer has', { bans: { statuses: [99] } }, 'bans.statuses[0]: 99 is not a status of an answer'],
+  [
+    'a pattern that is none',
+    { bans: { bodyPatterns: ['('] } },
+    'bans.bodyPatterns[0]: "(" is not a regular expression',
+  ],
+  [
+    'a rule with an unknown key',
+    { bans: { domains: { 'a.example': { status: [403] } } } },
+    'bans.domains.a.example.status: no option has this name; the nearest is bans.domains.a.example.statuses',
+  ],
+  [
+    'half of a certificate authority',
+    { ca: { cert: 'ca.crt' } },
+    'ca.key: a certificate authority is a certificate and its key',
+  ],
+  [
+    'a mode of interception that is none',
+    { intercept: 'yes' },
+    'intercept: "yes" is not one of the words for it; write auto, always or never',
+  ],
+] as const) {
+  test(`${name} is refused`, () => {
+    const resolve = (): unknown => resolveOptions({ ...WITH_UPSTREAM, ...(options as object) });
+    expect(resolve).toThrow(message);
+  });
+}
 
 test('an API key given twice counts once', () => {
   expect(resolveOptions({ ...WITH_UPSTREAM, apiKeys: [KEY, 'another-key', KEY] }).apiKeys).toEqual([
@@ -113,5 +176,8 @@ test('the type of the options has the keys that the schema takes', () => {
   expectTypeOf<keyof Given['timeouts']>().toEqualTypeOf<keyof Taken['timeouts']>();
   expectTypeOf<keyof Given['limits']>().toEqualTypeOf<keyof Taken['limits']>();
   expectTypeOf<keyof Given['targets']>().toEqualTypeOf<keyof Taken['targets']>();
+  expectTypeOf<keyof Given['retries']>().toEqualTypeOf<keyof Taken['retries']>();
+  expectTypeOf<keyof Given['ca']>().toEqualTypeOf<keyof Taken['ca']>();
+  expectTypeOf<keyof Given['zyte']>().toEqualTypeOf<keyof Taken['zyte']>();
   expectTypeOf<keyof Given['log']>().toEqualTypeOf<keyof Taken['log']>();
 });

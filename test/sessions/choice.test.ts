@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Candidate, choosePin, chooseRotating } from '../../src/sessions/choice.js';
+import { type Candidate, choosePin, chooseRotating, isInPlace } from '../../src/sessions/choice.js';
 
 function candidate(id: string, given: Partial<Candidate>): Candidate {
   return { id, outgoingIp: id, sessions: 0, freeAtMs: 0, lastChosen: 0, ...given };
@@ -40,5 +40,18 @@ describe('a request without a session leaves by the upstream', () => {
     ],
   ] as const) {
     test(name, () => expect(chooseRotating(candidates, 100)?.id).toBe(chosen));
+  }
+});
+
+describe('an upstream is in the place that is asked for', () => {
+  const austin = { country: 'us', state: 'tx', city: 'austin' };
+  for (const [name, upstream, asked, expected] of [
+    ['if nothing is asked for', {}, {}, true],
+    ['if the country is the same', austin, { country: 'us' }, true],
+    ['if all that is asked for is the same', austin, { country: 'us', city: 'austin' }, true],
+    ['not if one part is another', austin, { country: 'us', state: 'ny' }, false],
+    ['not if it has no label', {}, { country: 'us' }, false],
+  ] as const) {
+    test(name, () => expect(isInPlace(upstream, asked)).toBe(expected));
   }
 });

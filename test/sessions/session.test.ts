@@ -11,10 +11,10 @@ import {
 } from '../../src/sessions/session.js';
 
 const MINUTE = 60_000;
-const life = { ttlMs: 30 * MINUTE };
+const life = { ttlMs: 30 * MINUTE, chosen: { lifeMs: 15 * MINUTE, idleMs: 2 * MINUTE } };
 
-function session(): Session {
-  return createSession({ id: '1', owner: 'o', upstreamId: 'u', outgoingIp: '127.0.0.2', traits: {} }, 0);
+function session({ isChosen = false } = {}): Session {
+  return createSession({ id: '1', owner: 'o', upstreamId: 'u', outgoingIp: '127.0.0.2', traits: {}, isChosen }, 0);
 }
 
 function slot(startsAtMs: number): Slot {
@@ -54,6 +54,18 @@ describe('a session ends', () => {
     used.slots = [slot(15 * MINUTE), slot(10 * MINUTE)];
     expect(expiresAtMs(used, life)).toBe(45 * MINUTE);
   });
+
+  for (const [name, lastUsedAtMs, endsAtMs] of [
+    ['2 minutes after its creation', 0, 2 * MINUTE],
+    ['2 minutes after its last use', 10 * MINUTE, 12 * MINUTE],
+    ['15 minutes after its creation, however much it is used', 14 * MINUTE, 15 * MINUTE],
+  ] as const) {
+    test(`${name}, where its client chose its ID`, () => {
+      const chosen = session({ isChosen: true });
+      chosen.lastUsedAtMs = lastUsedAtMs;
+      expect(expiresAtMs(chosen, life)).toBe(endsAtMs);
+    });
+  }
 });
 
 describe('a slot covers requests', () => {

@@ -47,7 +47,7 @@ test('slots of a session are bounded', async () => {
 
 test('thousands that expire at once are gone at once, though they are cleared away bit by bit', async () => {
   const clock = new FakeClock();
-  const settings = { ...SETTINGS, sessions: { ttlMs: 30 * MINUTE, max: 2000 } };
+  const settings = { ...SETTINGS, sessions: { ...SETTINGS.sessions, max: 2000 } };
   const store = createMemoryStore({ clock, settings, newId: newSessionId });
   const made = [];
   for (let index = 0; index < 2000; index += 1) made.push(await store.create(request()));

@@ -31,7 +31,7 @@ export const SETTINGS: RuleSettings = {
     hardLimitMs: 1_000_000,
     refusedRaise: true,
   },
-  sessions: { ttlMs: 30 * MINUTE, max: 5 },
+  sessions: { ttlMs: 30 * MINUTE, max: 5, onBan: 'sticky', chosen: { lifeMs: 15 * MINUTE, idleMs: 2 * MINUTE } },
   bans: { cooldownMs: 10 * MINUTE },
 };
 
@@ -192,7 +192,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
       const named = { session: { kind: 'name', name: 'checkout' } as const };
       const first = await acquire(named);
       const second = await acquire(named);
-      expect(second.session).toEqual({ id: first.session?.id, created: false });
+      expect(second.session).toMatchObject({ id: first.session?.id, created: false });
       const foreign = await acquire({ ...named, owner: 'you' });
       expect(foreign.session?.id).not.toBe(first.session?.id);
       const again = await store.create({ owner: 'me', traits: { name: 'checkout' }, upstreams: UPSTREAMS });
@@ -296,7 +296,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
     });
 
     test('a held use keeps it alive', async () => {
-      const { acquire, store, clock } = await bench({ sessions: { ttlMs: 5000, max: 5 } });
+      const { acquire, store, clock } = await bench({ sessions: { ...SETTINGS.sessions, ttlMs: 5000 } });
       const first = await acquire();
       const id = first.session?.id ?? '';
       const held = await acquire({ session: { kind: 'id', id } });
@@ -587,6 +587,97 @@ export function describeStore(name: string, factory: StoreFactory): void {
       await acquire({ owner: 'you', session: undefined, upstreams });
       clock.advance(10 * MINUTE);
       await acquire({ session: { kind: 'id', id } });
+    });
+  });
+  describe(`${name}: bans`, () => {
+    const BANNED = { ...DONE, result: 'banned' } as const;
+    const atOnce = { delays: { ...SETTINGS.delays, defaultMs: 0 } };
+
+    /** A session that was used once, and banned at its second use. */
+    async function banned(settings: Partial<RuleSettings> = {}) {
+      const made = await bench({ ...atOnce, ...settings });
+      const id = await made.create();
+      await made.use(id);
+      const asked = request({ session: { kind: 'id', id } });
+      await made.store.release((await made.acquire(asked)).ticket, BANNED);
+      return { ...made, id, asked };
+    }
+
+    test('a banned session says so at every use, is listed as it is, and can be deleted', async () => {
+      const { store, asked, id, acquire } = await banned();
+      const other = { ...asked, target: { host: 'other.example', site: 'other.example' } };
+      expect(await store.acquire(asked)).toMatchObject({ ok: false, code: 'banned', retryAfterMs: 10 * MINUTE });
+      expect(await store.acquire(other)).toMatchObject({ ok: false, code: 'banned', retryAfterMs: 30 * MINUTE });
+      expect(await store.get('me', id)).toMatchObject({ isBanned: true, uses: 2 });
+      expect((await acquire({ session: undefined })).outgoingIp).toBe('127.0.0.3');
+      expect(await store.remove('me', id)).toBe(true);
+    });
+
+    test('refused uses do not keep it: it ends 30 minutes after its last one', async () => {
+      const { store, asked, clock } = await banned();
+      for (let index = 0; index < 30; index += 1) {
+        expect(await store.acquire(asked)).toMatchObject({ code: 'banned' });
+        clock.advance(MINUTE);
+      }
+      expect(await store.acquire(asked)).toMatchObject({ code: 'bad_session_id' });
+    });
+
+    test('it ends at once where banned sessions are dropped', async () => {
+      const { store, asked, events } = await banned({ sessions: { ...SETTINGS.sessions, onBan: 'drop' } });
+      expect(events.at(-1)).toMatchObject({ type: 'session.ended', reason: 'banned' });
+      expect(await store.acquire(asked)).toMatchObject({ code: 'bad_session_id' });
+    });
+
+    test('a session made for the use that was banned is not kept', async () => {
+      const { store, acquire } = await bench(atOnce);
+      await store.release((await acquire()).ticket, BANNED);
+      expect((await store.list({ owner: 'me', limit: 10 })).sessions).toEqual([]);
+      expect((await acquire()).outgoingIp).toBe('127.0.0.3');
+    });
+
+    test('without a session the IP is kept from that site, for that owner', async () => {
+      const { store, acquire } = await bench(atOnce);
+      const first = await acquire({ session: undefined });
+      await store.release(first.ticket, BANNED);
+      const next = await acquire({ session: undefined });
+      expect(next.outgoingIp).not.toBe(first.outgoingIp);
+      await store.release(next.ticket, BANNED);
+      expect(await store.acquire(request({ session: undefined }))).toMatchObject({ code: 'banned' });
+      expect(await store.acquire(request({ session: undefined, owner: 'you' }))).toMatchObject({ ok: true });
+    });
+
+    test('whether its answers are judged is told with the use', async () => {
+      const { acquire } = await bench(atOnce);
+      expect((await acquire()).session).toMatchObject({ bancheck: true });
+      expect((await acquire({ traits: { bancheck: false } })).session).toMatchObject({ bancheck: false });
+    });
+  });
+
+  describe(`${name}: IDs that clients choose`, () => {
+    const session = { kind: 'chosen', id: '7f2c0c7e-62a5-4d5e-9d39-2a2b8c6d5b11' } as const;
+
+    test('an unseen one makes a session, which belongs to its owner', async () => {
+      const { acquire, store } = await bench();
+      const first = await acquire({ session });
+      await store.release(first.ticket, DONE);
+      expect(first.session).toMatchObject({ created: true });
+      expect((await acquire({ session })).session).toEqual({ ...first.session, created: false });
+      expect((await acquire({ session, owner: 'you' })).session).toMatchObject({ created: true });
+    });
+
+    test('one whose session ended is bad_session_id for ten minutes', async () => {
+      const { acquire, store, clock } = await bench();
+      await store.release((await acquire({ session })).ticket, DONE);
+      clock.advance(2 * MINUTE);
+      expect(await store.acquire(request({ session }))).toMatchObject({ ok: false, code: 'bad_session_id' });
+      clock.advance(10 * MINUTE);
+      expect((await acquire({ session })).session).toMatchObject({ created: true });
+    });
+
+    test('one whose first use got no answer may be tried again at once', async () => {
+      const { acquire, store } = await bench();
+      await store.release((await acquire({ session })).ticket, FAILED);
+      expect((await acquire({ session })).session).toMatchObject({ created: true });
     });
   });
 }

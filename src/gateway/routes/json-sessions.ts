@@ -102,7 +102,7 @@ function resourceOf({ upstreams }: GatewayContext, session: SessionView): Sessio
     unbookedUses,
     bytesIn,
     bytesOut,
-    state: 'active',
+    state: session.isBanned ? 'banned' : 'active',
     nextUseInMs,
   };
 }
