@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 
 import { Command, CommanderError } from 'commander';
 
+import { addCaCommand } from './ca-command.js';
 import { CliFailure, EXIT } from './failure.js';
 import { addKeyCommand } from './key-command.js';
 import { addServeCommand } from './serve-command.js';
@@ -37,6 +38,7 @@ function createProgram(): Command {
     .showHelpAfterError('Run it with --help for what it takes.');
   addServeCommand(program);
   addSessionsCommand(program);
+  addCaCommand(program);
   addKeyCommand(program);
   return program;
 }

@@ -1,11 +1,14 @@
 // The gateway's own answers to proxied requests: an error code as a status line, fields in their exact case and one
 // line of text.
 
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { HEADER } from '../protocol/header-names.js';
+import type { Dialect } from '../protocol/dialect.js';
+import { HEADER, ZYTE_HEADER } from '../protocol/header-names.js';
 import { VERSION } from '../protocol/version.js';
 import { WIRE_ERRORS, wireSeconds } from '../protocol/wire-errors.js';
+import { zyteAnswer } from '../protocol/zyte-errors.js';
 import { GatewayError } from '../sessions/errors.js';
 
 /** Realm of the challenges; the user is an API key, the password is parameters or empty. */
@@ -20,8 +23,17 @@ export function asGatewayError(error: unknown): GatewayError {
   return new GatewayError('internal_error', 'The gateway failed on this request; its log says why', { cause: error });
 }
 
-/** Fields of an error answer. `sentSession` is the ID the client sent, echoed where the table says so. */
-export function errorHeaders(error: GatewayError, sentSession: string | undefined): string[] {
+/** What an error answer takes from its request. */
+export interface Echo {
+  readonly dialect: Dialect;
+  /** The session ID that was sent, echoed where the table of errors says so. */
+  readonly sentSession: string | undefined;
+}
+
+const NO_ECHO: Echo = { dialect: 'spm', sentSession: undefined };
+
+/** Fields of an error answer, but those of its body. */
+export function errorHeaders(error: GatewayError, { dialect, sentSession }: Echo = NO_ECHO): string[] {
   const headers: string[] = [HEADER.version, VERSION, HEADER.error, error.code];
   if (sentSession !== undefined && WIRE_ERRORS[error.code].echoesSession) headers.push(HEADER.session, sentSession);
   if (error.nextRequestInMs !== undefined) {
@@ -32,39 +44,46 @@ export function errorHeaders(error: GatewayError, sentSession: string | undefine
   }
   if (error.code === 'bad_proxy_auth') headers.push(HEADER.proxyAuthenticate, CHALLENGE);
   if (error.code === 'bad_auth') headers.push(HEADER.wwwAuthenticate, CHALLENGE);
+  if (dialect === 'zyte') headers.push(ZYTE_HEADER.requestId, randomUUID());
   return headers;
 }
 
-/** Answers a request with an error. A body that was not read to its end is not waited for: the connection closes. */
+/**
+ * Answers a request with an error. A body that was not read to its end is not waited for: the connection closes.
+ *
+ * @returns the status that was told
+ */
 export function answerRequest(
   { req, res }: { readonly req: IncomingMessage; readonly res: ServerResponse },
   error: GatewayError,
-  sentSession?: string,
-): void {
-  const body = bodyOf(error);
-  const headers = [...errorHeaders(error, sentSession), ...bodyHeaders(body)];
+  echo: Echo,
+): number {
+  const { status, reason, headers, body } = errorAnswer(error, echo);
   if (!req.complete) headers.push('Connection', 'close');
-  const { status, reason } = WIRE_ERRORS[error.code];
   res.sendDate = false;
   res.writeHead(status, reason, headers);
   res.end(body);
+  return status;
 }
 
-/** Answers a CONNECT, or a request that could not be parsed, with an error, and closes the connection. */
-export function answerSocket(socket: Duplex, error: GatewayError, sentSession?: string): void {
+/**
+ * Answers a CONNECT, or a request that could not be parsed, with an error, and closes the connection.
+ *
+ * @returns the status that was told
+ */
+export function answerSocket(socket: Duplex, error: GatewayError, echo?: Echo): number {
+  const { status, reason, headers, body } = errorAnswer(error, echo);
   if (!socket.writable) {
     socket.destroy();
-    return;
+    return status;
   }
-  const body = bodyOf(error);
-  const { status, reason } = WIRE_ERRORS[error.code];
-  const headers = [...errorHeaders(error, sentSession), ...bodyHeaders(body), 'Connection', 'close'];
   // What the client still sends is read and dropped: unread bytes would turn the close into a reset, and the client
   // could lose the answer.
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));
-  socket.end(`${headOf(status, reason, headers)}${body}`);
+  socket.end(`${headOf(status, reason, [...headers, 'Connection', 'close'])}${body}`);
+  return status;
 }
 
 /** A status line and fields as they go on the wire. */
@@ -74,10 +93,26 @@ export function headOf(status: number, reason: string, headers: readonly string[
   return `${head}\r\n`;
 }
 
-function bodyOf({ message }: GatewayError): string {
-  return `${message.replaceAll(/[\r\n]+/g, ' ')}\n`;
+interface ErrorAnswer {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: string[];
+  readonly body: string;
 }
 
-function bodyHeaders(body: string): string[] {
-  return ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(Buffer.byteLength(body))];
+function errorAnswer(error: GatewayError, echo: Echo = NO_ECHO): ErrorAnswer {
+  const ours = errorHeaders(error, echo);
+  if (echo.dialect === 'zyte') {
+    const { status, reason, headers, body } = zyteAnswer(error);
+    return { status, reason, headers: [...ours, ...headers], body };
+  }
+  const { status, reason } = WIRE_ERRORS[error.code];
+  const body = `${error.message.replaceAll(/[\r\n]+/g, ' ')}\n`;
+  const length = String(Buffer.byteLength(body));
+  return {
+    status,
+    reason,
+    headers: [...ours, 'Content-Type', 'text/plain; charset=utf-8', 'Content-Length', length],
+    body,
+  };
 }

@@ -5,8 +5,12 @@ import type { SessionPage, SessionStore, SessionView } from '../stores/session-s
 import type { TargetPolicy } from '../upstreams/target-policy.js';
 import type { Upstream } from '../upstreams/upstream.js';
 import type { AuthenticateKey } from './api-keys.js';
+import type { CertificateAuthority } from './certificates/certificate-authority.js';
+import type { CookieJars } from './cookies/cookie-jars.js';
 import type { EventSink } from './events.js';
 import type { ResolvedOptions } from './options.js';
+import type { ParallelLimit } from './parallel-limit.js';
+import type { Profiles } from './profiles/profiles.js';
 import type { WaitingRoom } from './waiting-room.js';
 
 /** Sessions read from the store at a time, where all are asked for. */
@@ -23,10 +27,16 @@ export interface GatewayContext {
   readonly policy: TargetPolicy;
   readonly authenticate: AuthenticateKey;
   readonly emit: EventSink;
+  readonly parallel: ParallelLimit;
+  readonly profiles: Profiles;
+  /** Loaded when a request first asks for a jar. */
+  readonly cookieJars: () => Promise<CookieJars>;
+  /** Made, or read, when a certificate is first needed. @throws ConfigurationError for files that are none */
+  readonly authority: () => Promise<CertificateAuthority>;
   /** Whether `host:port` is where this gateway listens, by address or by one of its names. */
   readonly isOwnAuthority: (host: string, port: number) => boolean;
   /** Uses that are not settled yet. Bounded by the requests in flight. */
-  readonly open: Set<Promise<void>>;
+  readonly open: Set<Promise<unknown>>;
   /** Aborted, with what to answer, when the gateway starts to close. */
   readonly closing: AbortSignal;
 }
@@ -47,7 +57,7 @@ export async function* sessionsOf({ store }: GatewayContext, owner: string): Asy
 }
 
 /** Keeps a use among the open ones until it is settled. */
-export async function whileOpen({ open }: GatewayContext, use: Promise<void>): Promise<void> {
+export async function whileOpen({ open }: GatewayContext, use: Promise<unknown>): Promise<void> {
   open.add(use);
   await use;
   open.delete(use);

@@ -1,79 +1,165 @@
-// The first steps of every request: is it for the API or for a target, whose API key is it, what does it ask for.
+// The first steps of every request: is it for the API or for a target, whose API key is it, what does it ask for. Then
+// it goes its way: forwarded, upgraded, tunnelled, or into a tunnel that is looked into, whose requests come back here.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { readBasicAuth } from '../protocol/basic-auth.js';
-import { type Directives, readDirectives } from '../protocol/directives.js';
-import { HEADER } from '../protocol/header-names.js';
-import { valuesOf } from '../protocol/raw-headers.js';
+import { readCredentialParameters } from '../protocol/credentials.js';
+import { namesSession } from '../protocol/directives.js';
+import type { RawHeaders } from '../protocol/raw-headers.js';
 import { GatewayError } from '../sessions/errors.js';
+import { authenticate, type Credentials, echoOf, readAsked } from './admission.js';
 import { answerRequest, answerSocket, asGatewayError } from './answer.js';
 import { type GatewayContext, whileOpen } from './context.js';
 import { forward } from './forward.js';
-import { readConnectTarget, readRequestTarget } from './request-target.js';
+import { InnerServer } from './inner-server.js';
+import { createIntercept, type OpenTunnel } from './intercept.js';
+import type { ProxyHandlers } from './proxy-server.js';
+import { destinationInTunnel, readConnectTarget, readRequestTarget } from './request-target.js';
+import { type Arrival, serveArrival } from './serve-arrival.js';
 import { tunnel } from './tunnel.js';
+import { upgrade } from './upgrade.js';
 
 /** Serves the paths of the API. */
 export type ApiListener = (req: IncomingMessage, res: ServerResponse) => void;
 
-/** Makes the handlers of parsed requests and CONNECTs. */
-export function createDispatch(context: GatewayContext, serveApi: ApiListener) {
-  return {
-    onRequest(req: IncomingMessage, res: ServerResponse): void {
-      // Without a listener, an error on a connection that is already torn down would end the process.
-      res.on('error', () => undefined);
-      try {
-        const asked = readRequestTarget(req.url ?? '', context.isOwnAuthority);
-        if (asked.kind === 'api') {
-          req.url = asked.path;
-          return serveApi(req, res);
-        }
-        const { owner, directives } = admit(context, req);
-        if (asked.kind === 'bad') throw asked.error;
-        void whileOpen(context, forward(context, { req, res, owner, directives, ...asked }));
-      } catch (thrown) {
-        const error = reject(context, req, thrown);
-        answerRequest({ req, res }, error, sentSessionOf(req));
-      }
-    },
+/** What the listener hands over to, and how its tunnels end. */
+export interface Dispatch extends Omit<ProxyHandlers, 'onRejected'> {
+  /** Closes tunnels that are looked into, each as soon as nothing runs in it. */
+  readonly drainTunnels: () => void;
+}
 
-    async onConnect(req: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
-      try {
-        const { owner, directives } = admit(context, req);
-        const target = readConnectTarget(req.url ?? '');
-        await whileOpen(context, tunnel(context, { socket, head, owner, directives, target }));
-      } catch (thrown) {
-        const error = reject(context, req, thrown);
-        answerSocket(socket, error, sentSessionOf(req));
-      }
-    },
+interface Asking {
+  readonly req: IncomingMessage;
+  /** Fields of the CONNECT around it. */
+  readonly defaults?: RawHeaders | undefined;
+}
+
+/** Makes the handlers of parsed requests, upgrades and CONNECTs. */
+export function createDispatch(context: GatewayContext, serveApi: ApiListener): Dispatch {
+  const inner = new InnerServer<OpenTunnel>({
+    onRequest: (open, req, res) => void answered({ req, res, ...open }, () => forwardArrival(inTunnel(open, req), res)),
+    onUpgrade: (open, req, socket, head) =>
+      answeredRaw({ req, socket, ...open }, () => upgradeArrival(inTunnel(open, req), { socket, head })),
+    onConnect: (_, req, socket) => void answeredRaw({ req, socket }, refuseInnerConnect),
+    onRejected: (error, socket) => tellRejected(context, error, socket),
+  });
+  const intercept = createIntercept(context, inner);
+
+  function forwardArrival(arrival: Arrival, res: ServerResponse): Promise<void> {
+    return serveArrival(context, arrival, (request) => forward(context, { ...request, res }));
+  }
+
+  function upgradeArrival(arrival: Arrival, ends: { readonly socket: Socket; readonly head: Buffer }): Promise<void> {
+    return serveArrival(context, arrival, (request) => upgrade(context, { ...request, ...ends }));
+  }
+
+  /** Runs a step; what it throws, before it answered, is the answer. */
+  async function answered(
+    { req, res, defaults }: Asking & { readonly res: ServerResponse },
+    run: () => Promise<void>,
+  ): Promise<void> {
+    // Without a listener, an error on a connection that is already torn down would end the process.
+    res.on('error', () => undefined);
+    try {
+      await run();
+    } catch (thrown) {
+      answerRequest({ req, res }, reject(context, req, thrown), echoOf({ headers: req.rawHeaders, defaults }));
+    }
+  }
+
+  async function answeredRaw(
+    { req, socket, defaults }: Asking & { readonly socket: Socket },
+    run: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await run();
+    } catch (thrown) {
+      answerSocket(socket, reject(context, req, thrown), echoOf({ headers: req.rawHeaders, defaults }));
+    }
+  }
+
+  /** A request on the listener itself: into the API, or to where its request line says. */
+  async function outside(req: IncomingMessage, toApi: () => void, serve: (arrival: Arrival) => Promise<void>) {
+    const asked = readRequestTarget(req.url ?? '', context.isOwnAuthority);
+    if (asked.kind === 'api') {
+      req.url = asked.path;
+      return toApi();
+    }
+    const credentials = authenticate(context, req);
+    if (asked.kind === 'bad') throw asked.error;
+    return serve({ ...credentials, req, destination: asked, tunnel: undefined });
+  }
+
+  async function connect(req: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    const credentials = authenticate(context, req);
+    const target = readConnectTarget(req.url ?? '');
+    if (looksInside(context, req, credentials)) return intercept({ ...credentials, req, socket, head, target });
+    const leave = context.parallel.enter(credentials.owner);
+    try {
+      const asked = readAsked(context, { ...credentials, headers: req.rawHeaders, defaults: [] });
+      const request = { ...asked, owner: credentials.owner, target, socket, head, wasAnswered: false };
+      await whileOpen(context, tunnel(context, { ...request, onAnswered: leave }));
+    } finally {
+      leave();
+    }
+  }
+
+  return {
+    onRequest: (req, res) =>
+      void answered({ req, res }, () =>
+        outside(
+          req,
+          () => serveApi(req, res),
+          (arrival) => forwardArrival(arrival, res),
+        ),
+      ),
+    onUpgrade: (req, socket, head) =>
+      answeredRaw({ req, socket }, () =>
+        outside(
+          req,
+          () => serveApi(req, responseOn(req, socket)),
+          (arrival) => upgradeArrival(arrival, { socket, head }),
+        ),
+      ),
+    onConnect: (req, socket, head) => answeredRaw({ req, socket }, () => connect(req, socket, head)),
+    drainTunnels: () => inner.drain(),
   };
 }
 
-/** Checks the API key, then reads what the request asks for. @throws GatewayError */
-function admit(context: GatewayContext, req: IncomingMessage): { owner: string; directives: Directives } {
-  const credentials = readBasicAuth(req.headers['proxy-authorization']);
-  const apiKey = credentials && context.authenticate(credentials.user);
-  if (credentials === undefined || apiKey === undefined) {
-    const message =
-      credentials === undefined
-        ? 'This proxy needs an API key: send it as the user name of the proxy credentials, as in http://KEY:@host:port'
-        : 'Incorrect authentication data: this gateway does not know the API key; the user name must be the key';
-    throw new GatewayError('bad_proxy_auth', message);
-  }
-  const directives = readDirectives({ headers: req.rawHeaders, password: credentials.password });
-  return { owner: apiKey.id, directives };
+/** Whether a CONNECT is answered by the gateway itself. @throws GatewayError for credentials that can't be understood */
+function looksInside({ options }: GatewayContext, req: IncomingMessage, { password }: Credentials): boolean {
+  if (options.intercept !== 'auto') return options.intercept === 'always';
+  // Whether they name a session can't be known: better told here than by a certificate that nobody expects.
+  readCredentialParameters(password);
+  return !namesSession({ headers: req.rawHeaders, password });
+}
+
+function inTunnel(tunnelled: OpenTunnel, req: IncomingMessage): Arrival {
+  const { owner, password } = tunnelled;
+  return { owner, password, req, destination: destinationInTunnel(req.url ?? '/', tunnelled), tunnel: tunnelled };
+}
+
+function refuseInnerConnect(): Promise<void> {
+  throw new GatewayError('bad_request', 'A CONNECT inside a tunnel leads nowhere; send it on a connection of its own');
+}
+
+/** The API knows no other protocol, and may answer as if none was asked for (RFC 9110 section 7.8). */
+function responseOn(req: IncomingMessage, socket: Socket): ServerResponse {
+  const res = new ServerResponse(req);
+  res.shouldKeepAlive = false;
+  res.assignSocket(socket);
+  res.once('finish', () => socket.end());
+  socket.resume();
+  return res;
 }
 
 function reject(context: GatewayContext, req: IncomingMessage, thrown: unknown): GatewayError {
   const error = asGatewayError(thrown);
-  const remote = req.socket.remoteAddress ?? 'unknown';
   if (error.code === 'internal_error') context.emit({ type: 'gateway.failure', error: thrown, during: 'dispatch' });
-  else context.emit({ type: 'request.rejected', error: error.code, message: error.message, remote });
+  else tellRejected(context, error, req.socket);
   return error;
 }
 
-function sentSessionOf(req: IncomingMessage): string | undefined {
-  const [value, ...more] = valuesOf(req.rawHeaders, HEADER.session);
-  return more.length === 0 ? value : undefined;
+function tellRejected({ emit }: GatewayContext, { code, message }: GatewayError, socket: Socket): void {
+  emit({ type: 'request.rejected', error: code, message, remote: socket.remoteAddress ?? 'unknown' });
 }

@@ -1,135 +1,174 @@
-// A plain HTTP request: its body is held while it waits, its head goes to the target without what is ours, and the
-// answer comes back with our fields behind the target's.
+// A request for a target: attempts are made until one has an answer to relay, or none is left. The client sees one
+// answer, or the end of its connection.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
-import { sentSessionId } from '../protocol/directives.js';
+import type { ServerResponse } from 'node:http';
 import { transferCodingsOf } from '../protocol/raw-headers.js';
 import { GatewayError } from '../sessions/errors.js';
-import { toGatewayError } from '../upstreams/dial-errors.js';
+import { attemptsOf, mayRetry } from '../sessions/retry.js';
+import type { SessionRef } from '../sessions/session.js';
 import { answerRequest, asGatewayError } from './answer.js';
-import type { GatewayContext } from './context.js';
-import { RequestBody, tooLarge } from './request-body.js';
+import type { AskedRequest } from './asked-request.js';
+import { attempt, hasBody } from './attempt.js';
+import { type GatewayContext, usableUpstreams } from './context.js';
 import { leavingOf } from './leaving.js';
-import { requestHeaders, responseHeaders, type UseFacts } from './relay-headers.js';
-import { Use, type UsePlan } from './use.js';
+import { relayAnswer, relayInformation } from './relay-answer.js';
+import { RequestBody, tooLarge } from './request-body.js';
+import { Use } from './use.js';
 
-/** A request that was parsed and belongs to an API key. */
-export interface ForwardRequest extends Omit<UsePlan, 'kind' | 'socket' | 'left' | 'method'> {
-  readonly req: IncomingMessage;
+/** A request, and where its answer goes. */
+export interface ForwardRequest extends AskedRequest {
   readonly res: ServerResponse;
-  /** Origin form, as the client sent it. */
-  readonly path: string;
-  /** `host[:port]` for the `Host` field. */
-  readonly authority: string;
 }
 
-/** Serves a plain HTTP request. Never rejects: every failure is an answer, or the end of the connection. */
-export async function forward(context: GatewayContext, request: ForwardRequest): Promise<void> {
-  const { req, res, directives } = request;
+/**
+ * Serves a request. Never rejects: every failure is an answer, or the end of the connection.
+ *
+ * @returns the ID of the session that served it, if one did
+ */
+export async function forward(context: GatewayContext, request: ForwardRequest): Promise<string | undefined> {
+  const { req, res } = request;
   const leaving = leavingOf(req, res);
-  const use = new Use(context, {
-    ...request,
-    kind: 'request',
-    method: req.method ?? '',
-    socket: req.socket,
-    left: leaving.signal,
-  });
-  const body = new RequestBody(req, {
-    maxBytes: context.options.limits.requestBytes,
-    onFailure: (error) => leaving.abort(error),
-  });
+  const { requestBytes } = context.options.limits;
+  const body = new RequestBody(req, { maxBytes: requestBytes, onFailure: (error) => leaving.abort(error) });
+  const course = new Course(context, { request, leaving, body });
   try {
-    refuseBody(req, context.options.limits.requestBytes);
-    await use.acquire();
-    if (use.mustWait) body.collect();
-    await use.wait();
-    await exchange({ use, request, body, leaving });
-    await use.end();
+    while (await course.attempt()) continue;
+    return course.sessionId;
   } catch (thrown) {
-    const error = asGatewayError(leaving.signal.aborted ? leaving.signal.reason : thrown);
-    if (error.code === 'internal_error') context.emit({ type: 'gateway.failure', error: thrown, during: 'forward' });
-    const status = fail({ req, res }, error, sentSessionId(directives));
-    await use.end({ error, status });
+    course.fail(asGatewayError(thrown));
+    return undefined;
   } finally {
     await body.dispose();
   }
 }
 
-interface Exchange {
-  readonly use: Use;
+interface CourseParts {
   readonly request: ForwardRequest;
-  readonly body: RequestBody;
-  /** Aborted by whichever breaks first: the client's connection, or the target's answer. */
   readonly leaving: AbortController;
+  readonly body: RequestBody;
 }
 
-async function exchange({ use, request, body, leaving }: Exchange): Promise<void> {
-  const { req, res, target, path, authority } = request;
-  const answer = await use.upstream.request({
-    method: req.method ?? 'GET',
-    target,
-    path,
-    headers: requestHeaders(req.rawHeaders, authority),
-    body: hasBody(req) ? await body.replay() : undefined,
-    signal: leaving.signal,
-    onSent: () => use.sent(),
-  });
-  const what = `Reading the answer of ${authority}`;
-  answer.once('error', (error) => leaving.abort(toGatewayError(error, what)));
-  relayHead(res, answer, use.facts);
-  use.answered(res.statusCode);
-  // A head whose body is slow to come must not wait for it; one whose body is there goes out together with it.
-  setImmediate(() => res.flushHeaders());
-  try {
-    // An answer that waits behind others on its connection does not see that close, hence the signal.
-    await Promise.race([pipeline(answer, res), whenAborted(leaving.signal)]);
-  } catch (error) {
-    throw toGatewayError(error, what);
+/** The attempts of one request. */
+class Course {
+  readonly #context: GatewayContext;
+  readonly #parts: CourseParts;
+  readonly #tried = new Set<string>();
+  #session: SessionRef | undefined;
+  #attemptsLeft: number;
+  #lastError: GatewayError | undefined;
+  /** Of the session that answered. */
+  sessionId: string | undefined;
+
+  constructor(context: GatewayContext, parts: CourseParts) {
+    const { directives, session } = parts.request;
+    this.#context = context;
+    this.#parts = parts;
+    this.#session = session ?? directives.session;
+    const asked = { inSession: this.#session !== undefined, asked: directives.maxRetries };
+    this.#attemptsLeft = attemptsOf(asked, context.options.retries);
   }
-}
 
-function whenAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-}
+  /** Makes an attempt and settles it. @returns whether another one is to be made */
+  async attempt(): Promise<boolean> {
+    const { leaving } = this.#parts;
+    this.#attemptsLeft -= 1;
+    const use = this.#use();
+    try {
+      await this.#exchange(use);
+      await use.end();
+      this.sessionId = use.acquired?.session?.id;
+      return false;
+    } catch (thrown) {
+      const error = this.#errorOf(leaving.signal.aborted ? leaving.signal.reason : thrown, use);
+      if (error.code === 'internal_error') this.#tellFailure(thrown);
+      const retried = this.#mayGoOn(use, error);
+      const status = retried ? undefined : this.fail(error);
+      await use.end({ error, status, retried });
+      if (retried) this.#goOn(use, error);
+      return retried;
+    }
+  }
 
-/** Answers, or cuts the connection where an answer has begun. @returns the status told, if any */
-function fail(
-  { req, res }: Pick<ForwardRequest, 'req' | 'res'>,
-  error: GatewayError,
-  sentSession: string | undefined,
-): number | undefined {
-  if (error.code === 'client_conn_closed' || res.headersSent) {
+  /** Answers with an error, or cuts the connection where an answer has begun. @returns the status told, if any */
+  fail(error: GatewayError): number | undefined {
+    const { res, req, echo } = this.#parts.request;
+    if (error.code !== 'client_conn_closed' && !res.headersSent) return answerRequest({ req, res }, error, echo);
     res.destroy();
     return undefined;
   }
-  answerRequest({ req, res }, error, sentSession);
-  return res.statusCode;
-}
 
-function hasBody(req: IncomingMessage): boolean {
-  return transferCodingsOf(req.rawHeaders).length > 0 || Number(req.headers['content-length'] ?? 0) > 0;
-}
+  #use(): Use {
+    const { request, leaving } = this.#parts;
+    const { req } = request;
+    return new Use(this.#context, {
+      ...request,
+      kind: 'request',
+      method: req.method ?? '',
+      socket: req.socket,
+      left: leaving.signal,
+      session: this.#session,
+      tried: this.#session === undefined ? this.#tried : undefined,
+    });
+  }
 
-/** @throws GatewayError for a body that is too large, or coded in a way that ends at this hop */
-function refuseBody(req: IncomingMessage, maxBytes: number): void {
-  if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  if (transferCodingsOf(req.rawHeaders).some((coding) => coding !== 'chunked')) {
-    throw new GatewayError('bad_request', 'Of transfer codings only chunked is understood here; use Content-Encoding');
+  async #exchange(use: Use): Promise<void> {
+    const { request, leaving, body } = this.#parts;
+    const { res, authority } = request;
+    refuseBody(request, this.#context.options.limits.requestBytes);
+    const { answer, facts } = await attempt(this.#context, {
+      request,
+      use,
+      body,
+      signal: leaving.signal,
+      onInformation: (information) => relayInformation(res, information),
+    });
+    await relayAnswer({
+      answer,
+      res,
+      facts,
+      leaving,
+      maxBytes: this.#context.options.limits.responseBytes,
+      what: `Reading the answer of ${authority}`,
+      onHead: (status) => use.answered(status),
+    });
+  }
+
+  /** The error to tell: when a further attempt is refused its start, that of the attempt before it says more. */
+  #errorOf(thrown: unknown, use: Use): GatewayError {
+    const error = asGatewayError(thrown);
+    const isRefusal = use.acquired === undefined && error.code !== 'client_conn_closed' && error.code !== 'banned';
+    return isRefusal && this.#lastError !== undefined ? this.#lastError : error;
+  }
+
+  #mayGoOn(use: Use, { code }: GatewayError): boolean {
+    const { req, res } = this.#parts.request;
+    if (this.#attemptsLeft === 0 || use.acquired === undefined || res.headersSent) return false;
+    if (!mayRetry({ code, method: req.method ?? '', hasBody: hasBody(req), wasSent: use.wasSent })) return false;
+    const { upstreamId, session } = use.acquired;
+    return (
+      session !== undefined ||
+      usableUpstreams(this.#context).some(({ id }) => id !== upstreamId && !this.#tried.has(id))
+    );
+  }
+
+  #goOn({ acquired }: Use, error: GatewayError): void {
+    this.#lastError = error;
+    if (acquired === undefined) return;
+    this.#tried.add(acquired.upstreamId);
+    // A session that was made for this request and is banned has its answer: further attempts are its own.
+    if (error.code === 'banned' && acquired.session !== undefined)
+      this.#session = { kind: 'id', id: acquired.session.id };
+  }
+
+  #tellFailure(error: unknown): void {
+    this.#context.emit({ type: 'gateway.failure', error, during: 'forward' });
   }
 }
 
-/** @throws GatewayError for what node refuses to write, such as control characters */
-function relayHead(res: ServerResponse, answer: IncomingMessage, facts: UseFacts): void {
-  try {
-    res.sendDate = false;
-    res.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', responseHeaders(answer.rawHeaders, facts));
-  } catch (error) {
-    answer.destroy();
-    throw new GatewayError('send_failed', 'The head of the answer has characters that HTTP does not allow there', {
-      cause: error,
-    });
+/** @throws GatewayError for a body that is too large, or coded in a way that ends at this hop */
+function refuseBody({ req }: ForwardRequest, maxBytes: number): void {
+  if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (transferCodingsOf(req.rawHeaders).some((coding) => coding !== 'chunked')) {
+    throw new GatewayError('bad_request', 'Of transfer codings only chunked is understood here; use Content-Encoding');
   }
 }

@@ -12,13 +12,17 @@ import { bracketed } from '../upstreams/target-address.js';
 import { createTargetPolicy } from '../upstreams/target-policy.js';
 import { createKeyCheck } from './api-keys.js';
 import type { GatewayContext } from './context.js';
-import { createDispatch } from './dispatch.js';
+import { openCertificateAuthority } from './certificates/certificate-authority.js';
+import { createDispatch, type Dispatch } from './dispatch.js';
 import type { EventSink } from './events.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { resolveOptions, type ResolvedOptions } from './options.js';
 import { isOwnAddress, type Listening } from './own-address.js';
+import { ParallelLimit } from './parallel-limit.js';
+import { createProfiles } from './profiles/profiles.js';
 import { ProxyServer } from './proxy-server.js';
 import { createApi } from './routes/api.js';
+import { TlsListener } from './tls-listener.js';
 import { WaitingRoom } from './waiting-room.js';
 
 /** What clients that were waiting are told to wait before they try again, in milliseconds. */
@@ -45,7 +49,9 @@ export class Gateway {
   readonly #options: ResolvedOptions;
   readonly #context: GatewayContext;
   readonly #closing = new AbortController();
+  readonly #dispatch: Dispatch;
   readonly #server: ProxyServer;
+  readonly #tlsListener: TlsListener | undefined;
   readonly #apiKey: string;
   readonly #emit: EventSink;
   #listening: Listening | undefined;
@@ -58,14 +64,19 @@ export class Gateway {
     this.#apiKey = apiKeys[0] as string;
     this.#emit = hooks.onEvent ?? (() => undefined);
     this.#context = this.#createContext(apiKeys);
-    const api = createApi(this.#context, () => this.#isLoopback());
+    this.#dispatch = createDispatch(
+      this.#context,
+      createApi(this.#context, () => this.#isLoopback()),
+    );
+    const { host, port, tlsPort } = this.#options;
     this.#server = new ProxyServer({
-      host: this.#options.host,
-      port: this.#options.port,
-      ...createDispatch(this.#context, api),
+      host,
+      port,
+      ...this.#dispatch,
       onRejected: ({ code, message }, socket) =>
         this.#emit({ type: 'request.rejected', error: code, message, remote: socket.remoteAddress ?? 'unknown' }),
     });
+    if (tlsPort !== undefined) this.#tlsListener = this.#createTlsListener(tlsPort);
   }
 
   /** Starts to listen. @throws the error of the system, such as EADDRINUSE */
@@ -74,12 +85,24 @@ export class Gateway {
     await this.#server.listen();
     const { address, port } = this.#server.address;
     this.#listening = { host: address, port };
+    try {
+      await this.#tlsListener?.listen();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
     this.#emit({ type: 'gateway.listening', url: this.url });
   }
 
   /** `http://host:port`, with the true port once it listens. */
   get url(): string {
     return `http://${bracketed(this.#options.host)}:${this.#listening?.port ?? this.#options.port}`;
+  }
+
+  /** `https://host:port` of the port for TLS, with the true port once it listens; undefined where there is none. */
+  get tlsUrl(): string | undefined {
+    if (this.#tlsListener === undefined) return undefined;
+    return `https://${bracketed(this.#options.host)}:${this.#tlsListener.port}`;
   }
 
   /** The same with the first API key: what clients are given as their proxy. */
@@ -113,11 +136,25 @@ export class Gateway {
     });
     this.#closing.abort(reason);
     room.close(reason);
+    this.#tlsListener?.close();
+    this.#dispatch.drainTunnels();
     await this.#server.drain(this.#options.drainTimeoutMs);
     // All connections are gone, so these end now; one that did not would be a fault, which must not keep us here.
     await Promise.race([Promise.all(this.#context.open), setTimeout(SETTLE_WITHIN_MS, undefined, { ref: false })]);
     await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
     await store.close();
+  }
+
+  #createTlsListener(port: number): TlsListener {
+    const { host, publicHosts } = this.#options;
+    return new TlsListener({
+      host,
+      port,
+      names: publicHosts,
+      authority: this.#context.authority,
+      serve: (socket) => this.#server.serve(socket),
+      onFailure: (error) => this.#emit({ type: 'gateway.failure', error, during: 'tls' }),
+    });
   }
 
   #createContext(apiKeys: readonly string[]): GatewayContext {
@@ -128,7 +165,7 @@ export class Gateway {
     });
     const policy = createTargetPolicy({
       allowPrivate: options.targets.allowPrivate,
-      isOwnAddress: (ip, port) => this.#listening !== undefined && isOwnAddress(this.#listening, ip, port),
+      isOwnAddress: (ip, port) => this.#listens.some((listening) => isOwnAddress(listening, ip, port)),
     });
     const upstreams = createUpstreams(options.upstreams, {
       policy,
@@ -144,6 +181,13 @@ export class Gateway {
       policy,
       authenticate: createKeyCheck(apiKeys),
       emit: this.#emit,
+      parallel: new ParallelLimit(options.maxConnections),
+      profiles: createProfiles(),
+      cookieJars: once(async () => {
+        const { createCookieJars } = await import('./cookies/cookie-jars.js');
+        return createCookieJars({ clock: systemClock });
+      }),
+      authority: once(() => openCertificateAuthority({ dataDir: options.dataDir, ...options.ca })),
       isOwnAuthority: (host, port) => this.#isOwnAuthority(host, port),
       open: new Set(),
       closing: this.#closing.signal,
@@ -151,14 +195,34 @@ export class Gateway {
   }
 
   #isOwnAuthority(host: string, port: number): boolean {
-    if (this.#listening === undefined || port !== this.#listening.port) return false;
+    const listens = this.#listens.filter((listening) => listening.port === port);
+    if (listens.length === 0) return false;
     if (this.#options.publicHosts.includes(host)) return true;
     const addresses = host === 'localhost' ? ['127.0.0.1', '::1'] : [host];
-    return addresses.some((ip) => this.#listening !== undefined && isOwnAddress(this.#listening, ip, port));
+    return addresses.some((ip) => listens.some((listening) => isOwnAddress(listening, ip, port)));
+  }
+
+  /** All it listens on. */
+  get #listens(): Listening[] {
+    if (this.#listening === undefined) return [];
+    const { host } = this.#listening;
+    return [this.#listening, ...(this.#tlsListener === undefined ? [] : [{ host, port: this.#tlsListener.port }])];
   }
 
   #isLoopback(): boolean {
     const host = this.#listening?.host ?? '';
     return ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback';
   }
+}
+
+/** Makes something when it is first asked for, and once; a failure is not kept. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
 }

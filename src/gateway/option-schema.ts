@@ -30,7 +30,6 @@ const API_KEY = /^[0-9A-Za-z._~-]{8,128}$/;
 export const OPTIONS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set([
   'upstreamsFile',
   'upstreams[].weight',
-  'upstreams[].insecure',
   'sessions.onUpstreamLoss',
   'durability',
   'workers',
@@ -68,13 +67,22 @@ const upstreamUrl = z.unknown().transform((value, context) => {
   return z.NEVER;
 });
 
+const label = option(
+  (value) => (typeof value === 'string' && /^.{1,50}$/.test(value.trim()) ? value.trim().toLowerCase() : undefined),
+  'a place',
+  'its name, 1 to 50 characters',
+);
+
 const upstream = z.preprocess(
   (value) => (typeof value === 'string' ? { url: value } : value),
   z.strictObject({
     url: upstreamUrl,
     name: text.optional(),
     country: country.optional(),
+    state: label.optional(),
+    city: label.optional(),
     outgoingIp: address.optional(),
+    insecure: flag.optional(),
   }),
 );
 

@@ -16,7 +16,7 @@ function refusalText(
   { session, traits }: Pick<Directives, 'session' | 'traits'>,
 ): string {
   const seconds = Math.ceil((retryAfterMs ?? 0) / 1000);
-  const which = session?.kind === 'id' ? session.id : 'of that name';
+  const which = session?.kind === 'id' || session?.kind === 'chosen' ? session.id : 'of that name';
   const texts: Readonly<Record<RefusalCode, string>> = {
     bad_session_id: `No session ${which} for this API key: it expired or was deleted, or its upstream is gone; create a new one`,
     user_session_limit: 'This API key has as many sessions as allowed (sessions.max); delete some, or let some expire',

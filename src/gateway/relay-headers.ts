@@ -1,8 +1,14 @@
 // Which header fields cross the gateway. All that are not ours do, byte for byte and in order; what belongs to one
 // connection, to the proxy or to the protocol stays here.
 
-import { HEADER, isHopByHop, isProtocolHeader } from '../protocol/header-names.js';
-import { connectionOptionsOf, fieldsOf, type RawHeaders, transferCodingsOf } from '../protocol/raw-headers.js';
+import { HEADER, isHopByHop, isProtocolHeader, ZYTE_HEADER } from '../protocol/header-names.js';
+import {
+  connectionOptionsOf,
+  fieldsOf,
+  type RawHeaders,
+  transferCodingsOf,
+  valuesOf,
+} from '../protocol/raw-headers.js';
 import { VERSION } from '../protocol/version.js';
 import { wireSeconds } from '../protocol/wire-errors.js';
 
@@ -15,13 +21,67 @@ export interface UseFacts {
   /** Undefined where it is not to be told. */
   readonly outgoingIp: string | undefined;
   readonly nextRequestInMs: number | undefined;
+  /** Set where the client asked for it: seconds from the request to the head of its answer. */
+  readonly requestTimeSeconds?: number | undefined;
+  /** Set where the client asked for it: the `User-Agent` that the target saw. */
+  readonly userAgent?: string | undefined;
+  /** Set in the dialect that has one. */
+  readonly requestId?: string | undefined;
+}
+
+/** How a request reached the gateway. */
+export interface RequestRoute {
+  /** What `Host` is to say where the request line had the target, or there is no `Host`. */
+  readonly authority: string;
+  /** Whether it came inside a tunnel, where `Host` is between client and target. */
+  readonly isInTunnel: boolean;
 }
 
 /**
- * The fields of a request as its target gets them. `Host` names the target, whatever the client wrote; the framing is
- * the client's; the connection to the target is kept.
+ * The fields of a request as its target gets them. Outside a tunnel `Host` names the target, whatever the client wrote
+ * (RFC 9112 section 3.2.2); the framing is the client's; the connection to the target is kept.
  */
-export function requestHeaders(raw: RawHeaders, authority: string): string[] {
+export function requestHeaders(raw: RawHeaders, route: RequestRoute): string[] {
+  const headers = targetHeaders(raw, route);
+  if (transferCodingsOf(raw).length > 0) headers.push('Transfer-Encoding', 'chunked');
+  headers.push('Connection', 'keep-alive');
+  return headers;
+}
+
+/** The fields of a request for another protocol as its target gets them: `Upgrade` crosses, and there is no body. */
+export function upgradeRequestHeaders(raw: RawHeaders, route: RequestRoute): string[] {
+  return [...targetHeaders(raw, route), ...upgradesOf(raw), 'Connection', 'Upgrade'];
+}
+
+/** The fields of an answer as the client gets them: the target's, then ours. */
+export function responseHeaders(raw: RawHeaders, facts: UseFacts): string[] {
+  return [...crossingHeaders(raw), ...useHeaders(facts)];
+}
+
+/** The fields of an answer that switches protocols. */
+export function upgradeResponseHeaders(raw: RawHeaders, facts: UseFacts): string[] {
+  return [...crossingHeaders(raw), ...upgradesOf(raw), 'Connection', 'Upgrade', ...useHeaders(facts)];
+}
+
+/** The fields of an interim answer, or of trailers: what crosses, and nothing of ours. */
+export function crossingHeaders(raw: RawHeaders): string[] {
+  return [...crossing(raw)].flat();
+}
+
+/** Our own fields of an answer that a target gave, or of an opened tunnel. */
+export function useHeaders(facts: UseFacts): string[] {
+  const { sessionId, outgoingIp, nextRequestInMs, requestTimeSeconds, userAgent, requestId } = facts;
+  const headers: string[] = [HEADER.version, VERSION];
+  if (sessionId !== undefined) headers.push(HEADER.session, sessionId);
+  if (outgoingIp !== undefined) headers.push(HEADER.outgoingIp, outgoingIp);
+  if (nextRequestInMs !== undefined) headers.push(HEADER.nextRequestIn, String(wireSeconds(nextRequestInMs)));
+  if (requestTimeSeconds !== undefined) headers.push(HEADER.debugRequestTime, String(requestTimeSeconds));
+  if (userAgent !== undefined) headers.push(HEADER.debugUserAgent, userAgent);
+  if (requestId !== undefined) headers.push(ZYTE_HEADER.requestId, requestId);
+  return headers;
+}
+
+function targetHeaders(raw: RawHeaders, { authority, isInTunnel }: RequestRoute): string[] {
   const headers: string[] = [];
   let hasHost = false;
   for (const [name, value] of crossing(raw)) {
@@ -30,30 +90,17 @@ export function requestHeaders(raw: RawHeaders, authority: string): string[] {
     if (lower === 'expect') continue;
     if (lower !== 'host') headers.push(name, value);
     else if (!hasHost) {
-      headers.push(name, value.toLowerCase() === authority.toLowerCase() ? value : authority);
+      const isKept = isInTunnel || value.toLowerCase() === authority.toLowerCase();
+      headers.push(name, isKept ? value : authority);
       hasHost = true;
     }
   }
   if (!hasHost) headers.unshift('Host', authority);
-  if (transferCodingsOf(raw).length > 0) headers.push('Transfer-Encoding', 'chunked');
-  headers.push('Connection', 'keep-alive');
   return headers;
 }
 
-/** The fields of an answer as the client gets them: the target's, then ours. */
-export function responseHeaders(raw: RawHeaders, facts: UseFacts): string[] {
-  const headers: string[] = [];
-  for (const [name, value] of crossing(raw)) headers.push(name, value);
-  return [...headers, ...useHeaders(facts)];
-}
-
-/** Our own fields of an answer that a target gave, or of an opened tunnel. */
-export function useHeaders({ sessionId, outgoingIp, nextRequestInMs }: UseFacts): string[] {
-  const headers: string[] = [HEADER.version, VERSION];
-  if (sessionId !== undefined) headers.push(HEADER.session, sessionId);
-  if (outgoingIp !== undefined) headers.push(HEADER.outgoingIp, outgoingIp);
-  if (nextRequestInMs !== undefined) headers.push(HEADER.nextRequestIn, String(wireSeconds(nextRequestInMs)));
-  return headers;
+function upgradesOf(raw: RawHeaders): string[] {
+  return valuesOf(raw, 'upgrade').flatMap((value) => ['Upgrade', value]);
 }
 
 function* crossing(raw: RawHeaders): Generator<readonly [name: string, value: string]> {

@@ -30,20 +30,31 @@ export class RequestBody {
   #spool: WriteStream | undefined;
   #spooled: ReadStream | undefined;
   #collecting = false;
+  #replayed: Promise<Readable> | undefined;
 
   constructor(request: IncomingMessage, options: RequestBodyOptions) {
     this.#request = request;
     this.#options = options;
   }
 
-  /** Starts to read. */
+  /** Starts to read, unless the body is on its way already. */
   collect(): void {
+    if (this.#collecting || this.#replayed !== undefined) return;
     this.#collecting = true;
     this.#request.on('data', this.#take);
   }
 
-  /** Stops collecting. @returns the whole body: what was held, then what is still to come */
-  async replay(): Promise<Readable> {
+  /**
+   * Stops collecting. Asked again, it gives the same body, which is whole as long as nobody has read it.
+   *
+   * @returns the whole body: what was held, then what is still to come
+   */
+  replay(): Promise<Readable> {
+    this.#replayed ??= this.#replay();
+    return this.#replayed;
+  }
+
+  async #replay(): Promise<Readable> {
     const hasLength = this.#request.headers['content-length'] !== undefined;
     // A length that was declared has been checked, and node's parser holds the client to it.
     if (!this.#collecting && hasLength) return this.#request;

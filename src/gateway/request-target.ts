@@ -1,7 +1,7 @@
 // Where a request on the one port goes: into the gateway's own API, or on to a target. Reads the request line only.
 
 import { GatewayError } from '../sessions/errors.js';
-import { readTarget, siteOf } from '../upstreams/target-address.js';
+import { bracketed, readTarget, siteOf, toAuthority } from '../upstreams/target-address.js';
 
 /** A target of a use: where to connect, and the site whose delays and bans count. */
 export interface Target {
@@ -10,11 +10,24 @@ export interface Target {
   readonly site: string;
 }
 
-/** What a request line asks for. `path` is in origin form, as the client wrote it. */
+/** A place that a request goes to. */
+export interface Destination {
+  readonly target: Target;
+  /** Origin form, as the client wrote it. */
+  readonly path: string;
+  /** `host[:port]` for the `Host` field. */
+  readonly authority: string;
+  /** Whether it is asked over TLS. */
+  readonly isSecure: boolean;
+}
+
+/** What a request line asks for. */
 export type RequestTarget =
   | { readonly kind: 'api'; readonly path: string }
-  | { readonly kind: 'target'; readonly target: Target; readonly path: string; readonly authority: string }
+  | ({ readonly kind: 'target' } & Destination)
   | { readonly kind: 'bad'; readonly error: GatewayError };
+
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
 const ABSOLUTE = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<authority>[^/?#]*)(?<path>.*)$/i;
 
@@ -25,25 +38,49 @@ const SESSIONS_PATH = /^\/sessions(?:\/|$)/;
  * Reads the target of a request that is no CONNECT.
  *
  * @param isOwn whether `host:port` is where the gateway listens
- * @returns `bad` for what is neither a path nor an `http://` URL; told only to those who may use the gateway
+ * @returns `bad` for what is neither a path nor an `http://` or `https://` URL; told only to those who may use the gateway
  */
 export function readRequestTarget(url: string, isOwn: (host: string, port: number) => boolean): RequestTarget {
   if (url.startsWith('/')) return { kind: 'api', path: url };
   const groups = ABSOLUTE.exec(url)?.groups;
   if (groups === undefined) return bad(`The request target "${shorten(url)}" is neither a path nor an http:// URL`);
   const scheme = (groups['scheme'] as string).toLowerCase();
-  if (scheme === 'https') {
-    return bad('https:// targets need a tunnel in this version: send CONNECT, as clients do by themselves');
-  }
-  if (scheme !== 'http') return bad(`Targets are http:// or https://, not ${scheme}://`);
+  const defaultPort = DEFAULT_PORTS[scheme];
+  if (defaultPort === undefined) return bad(`Targets are http:// or https://, not ${scheme}://`);
   // Credentials in a URL are for its reader; RFC 9110 section 4.2.4 wants them dropped.
   const authority = (groups['authority'] as string).replace(/^.*@/, '');
-  const address = readTarget(authority.replace(/:$/, ''), 80);
+  const address = readTarget(authority.replace(/:$/, ''), defaultPort);
   if (address === undefined) return bad(`"${shorten(url)}" names no host and port that can be contacted`);
   const path = pathOf(groups['path'] as string);
   if (SESSIONS_PATH.test(new URL(`http://own${path}`).pathname) && isOwn(address.host, address.port))
     return { kind: 'api', path };
-  return { kind: 'target', target: { ...address, site: siteOf(address.host) }, path, authority };
+  const target = { ...address, site: siteOf(address.host) };
+  return { kind: 'target', target, path, authority, isSecure: scheme === 'https' };
+}
+
+/**
+ * The destination of a request inside a tunnel: always that of its CONNECT, whatever else the request names.
+ *
+ * @param url origin form, or the absolute form that some clients send there, too
+ */
+export function destinationInTunnel(url: string, { target, isSecure }: Pick<Destination, 'target' | 'isSecure'>) {
+  const groups = ABSOLUTE.exec(url)?.groups;
+  const path = groups === undefined ? url : pathOf(groups['path'] as string);
+  const isDefault = target.port === DEFAULT_PORTS[isSecure ? 'https' : 'http'];
+  const authority = isDefault ? bracketed(target.host) : toAuthority(target);
+  return { target, path, authority, isSecure } satisfies Destination;
+}
+
+/**
+ * The destination of a request that asks for TLS by a header field.
+ *
+ * @see https://docs.zyte.com/smart-proxy-manager.html "X-Crawlera-Use-HTTPS"
+ */
+export function overTls(destination: Destination): Destination {
+  const { target, authority } = destination;
+  // Ours: a port other than that of plain HTTP is the one to ask.
+  const port = target.port === DEFAULT_PORTS['http'] ? 443 : target.port;
+  return { ...destination, target: { ...target, port }, authority: authority.replace(/:80$/, ''), isSecure: true };
 }
 
 /**

@@ -1,15 +1,18 @@
-// The course of one use, the same for a request and a tunnel: admit, acquire, wait for the slot, go out, settle. What
-// is sent, and how an error is answered, is the business of `forward.ts` and `tunnel.ts`.
+// The course of one use, the same for a request, an upgrade and a tunnel: acquire, wait for the slot, go out, settle.
+// What is sent, and how an error is answered, is the business of those who use it.
 
 import type { Socket } from 'node:net';
 import { type Directives, sentSessionId } from '../protocol/directives.js';
 import { GatewayError } from '../sessions/errors.js';
+import type { SessionRef } from '../sessions/session.js';
 import type { Acquired, UseOutcome } from '../stores/session-store.js';
 import type { Target } from './request-target.js';
 import type { Upstream } from '../upstreams/upstream.js';
 import { type GatewayContext, usableUpstreams } from './context.js';
+import type { UseSettled } from './events.js';
 import { refusalError } from './refusals.js';
 import type { UseFacts } from './relay-headers.js';
+import { refuseTarget, refuseUnknownPlace } from './target-rules.js';
 import { createTrafficMeter } from './traffic-meter.js';
 
 /** What is known of a use before it is acquired. */
@@ -24,6 +27,18 @@ export interface UsePlan {
   readonly socket: Socket;
   /** Aborted when the client leaves. */
   readonly left: AbortSignal;
+  /** In place of the one in the directives: that of a session which an attempt before this one made. */
+  readonly session?: SessionRef | undefined;
+  /** Upstreams that were tried before, and are not taken again. */
+  readonly tried?: ReadonlySet<string> | undefined;
+}
+
+/** How a use ended without the answer of a target being told. */
+export interface FailedUse {
+  readonly error: GatewayError;
+  /** What the client was told; undefined where it left, or another attempt is made. */
+  readonly status: number | undefined;
+  readonly retried: boolean;
 }
 
 /** A use on its way; `end` it, whatever happens. */
@@ -34,6 +49,7 @@ export class Use {
   readonly #arrivedAtMs: number;
   #acquired: Acquired | undefined;
   #wentAtMs: number | undefined;
+  #sentAtMs: number | undefined;
   #status: number | undefined;
 
   constructor(context: GatewayContext, plan: UsePlan) {
@@ -44,21 +60,28 @@ export class Use {
   }
 
   /** Gets the session, the upstream and a start. @throws GatewayError where that is refused */
-  async acquire(): Promise<void> {
-    const { owner, target, directives, kind } = this.#plan;
-    this.#refuseTarget(target);
+  async acquire(): Promise<Acquired> {
+    const { owner, target, directives, kind, session = directives.session, tried } = this.#plan;
     if (this.#context.closing.aborted) throw this.#context.closing.reason;
+    refuseUnknownPlace(this.#context, directives);
+    refuseTarget(this.#context, target);
     const answer = await this.#context.store.acquire({
       owner,
-      session: directives.session,
+      session,
       traits: directives.traits,
       target: { host: target.host, site: target.site },
       tunnel: kind === 'tunnel' ? `${target.host}:${target.port}` : undefined,
-      upstreams: usableUpstreams(this.#context),
+      upstreams: usableUpstreams(this.#context).filter(({ id }) => tried?.has(id) !== true),
     });
     if (!answer.ok) throw refusalError(answer, directives);
     this.#acquired = answer;
     this.#context.emit({ type: 'use.started', owner });
+    return answer;
+  }
+
+  /** What was acquired; undefined until then. */
+  get acquired(): Acquired | undefined {
+    return this.#acquired;
   }
 
   /** Whether it has to wait for its start; then the client's connection must be read, or its leaving goes unseen. */
@@ -80,7 +103,18 @@ export class Use {
 
   /** Tells that it really goes out now. */
   sent(): void {
+    this.#sentAtMs = this.#context.clock.nowMs();
     this.#context.room.sent(this.#live(), this.#wentAtMs ?? this.#arrivedAtMs);
+  }
+
+  /** Whether its target may have seen it. */
+  get wasSent(): boolean {
+    return this.#sentAtMs !== undefined;
+  }
+
+  /** Milliseconds since it went out. */
+  get sinceSentMs(): number {
+    return this.#context.clock.nowMs() - (this.#sentAtMs ?? this.#arrivedAtMs);
   }
 
   /** What its answer tells of it. */
@@ -95,14 +129,36 @@ export class Use {
     this.#status = status;
   }
 
-  /** Settles it: a use that never started gives its slot back. `error` is what the client was told instead. */
-  async end(error?: { readonly error: GatewayError; readonly status: number | undefined }): Promise<void> {
-    const { owner, kind, method, target, directives } = this.#plan;
-    const acquired = this.#acquired;
+  /** Whether that was noted. */
+  get wasAnswered(): boolean {
+    return this.#status !== undefined;
+  }
+
+  /** Settles it: a use that never started gives its slot back. */
+  async end(failed?: FailedUse): Promise<void> {
     const traffic = { bytesOut: this.#meter.bytesOut(), bytesIn: this.#meter.bytesIn() };
     this.#meter.stop();
-    if (acquired !== undefined) await this.#giveBack(acquired, traffic);
-    this.#context.emit({
+    if (this.#acquired !== undefined) await this.#giveBack(this.#acquired, { ...traffic, failed });
+    this.#context.emit(this.#settled({ ...traffic, failed }));
+  }
+
+  async #giveBack({ ticket, session }: Acquired, { failed, ...traffic }: Ending): Promise<void> {
+    const { store } = this.#context;
+    if (this.#wentAtMs === undefined) await store.cancel(ticket);
+    else await store.release(ticket, { result: this.#result(failed, session !== undefined), ...traffic });
+  }
+
+  /** A ban ends a session only when no attempt is left; outside sessions each one counts for its outgoing IP. */
+  #result(failed: FailedUse | undefined, isInSession: boolean): UseOutcome['result'] {
+    if (failed?.error.code === 'banned') return isInSession && failed.retried ? 'answered' : 'banned';
+    return this.#status === undefined ? 'failed' : 'answered';
+  }
+
+  #settled({ failed, ...traffic }: Ending): UseSettled {
+    const { owner, kind, method, target, directives } = this.#plan;
+    const acquired = this.#acquired;
+    const nowMs = this.#context.clock.nowMs();
+    return {
       type: 'use.settled',
       owner,
       kind,
@@ -111,32 +167,25 @@ export class Use {
       sessionId: acquired?.session?.id ?? sentSessionId(directives),
       upstream: acquired?.upstreamId,
       outgoingIp: acquired?.outgoingIp,
-      waitMs: acquired === undefined ? 0 : (this.#wentAtMs ?? this.#context.clock.nowMs()) - this.#arrivedAtMs,
-      tookMs: this.#context.clock.nowMs() - this.#arrivedAtMs,
-      status: this.#status ?? error?.status,
-      error: error?.error.code,
-      retried: false,
+      waitMs: acquired === undefined ? 0 : (this.#wentAtMs ?? nowMs) - this.#arrivedAtMs,
+      tookMs: nowMs - this.#arrivedAtMs,
+      status: this.#status ?? failed?.status,
+      error: failed?.error.code,
+      retried: failed?.retried ?? false,
       jobId: directives.jobId,
       client: directives.client,
       ...traffic,
-    });
-  }
-
-  async #giveBack({ ticket }: Acquired, traffic: Pick<UseOutcome, 'bytesIn' | 'bytesOut'>): Promise<void> {
-    const { store } = this.#context;
-    if (this.#wentAtMs === undefined) await store.cancel(ticket);
-    else await store.release(ticket, { result: this.#status === undefined ? 'failed' : 'answered', ...traffic });
-  }
-
-  #refuseTarget({ host, port }: Target): void {
-    const refusal = this.#context.isOwnAuthority(host, port)
-      ? `${host}:${port} is this gateway itself; its API is asked directly, at its own address`
-      : this.#context.policy.refusal(host, port);
-    if (refusal !== undefined) throw new GatewayError('domain_forbidden', refusal);
+    };
   }
 
   #live(): Acquired {
     if (this.#acquired === undefined) throw new Error('This use was not acquired');
     return this.#acquired;
   }
+}
+
+interface Ending {
+  readonly failed: FailedUse | undefined;
+  readonly bytesOut: number;
+  readonly bytesIn: number;
 }

@@ -3,6 +3,7 @@
 
 import { distance } from 'fastest-levenshtein';
 import { GatewayError } from '../sessions/errors.js';
+import { QUOTED_CHARACTERS } from './protocol-fields.js';
 
 /** What the password asked for. */
 export interface CredentialParameters {
@@ -38,26 +39,39 @@ export function readCredentialParameters(password: string): CredentialParameters
   for (const parameter of text.split(',')) {
     const dash = parameter.indexOf('-');
     const name = dash === -1 ? parameter : parameter.slice(0, dash);
-    if (!isKnown(name)) throw badParameter(`Unknown parameter "${name}" in the proxy password${didYouMean(name)}`);
+    if (!isKnown(name)) throw unknownParameter(name.slice(0, QUOTED_CHARACTERS));
     if (found[name] !== undefined)
       throw badParameter(`Parameter "${name}" stands twice in the proxy password; give it once`);
     const value = dash === -1 ? '' : parameter.slice(dash + 1);
     const { pattern, takes } = PARAMETERS[name];
     if (!pattern.test(value)) {
-      throw badParameter(`Parameter "${name}" in the proxy password has the bad value "${value}"; it takes ${takes}`);
+      const shown = value.slice(0, QUOTED_CHARACTERS);
+      throw badParameter(`Parameter "${name}" in the proxy password has the bad value "${shown}"; it takes ${takes}`);
     }
     found[name] = name === 'country' ? value.toLowerCase() : value;
   }
   return found as CredentialParameters;
 }
 
+/** Whether a proxy password has the parameter `session`, with a good value or a bad one. */
+export function hasSessionParameter(password: string): boolean {
+  const text = decodeIfPossible(password) ?? password;
+  return text.includes('-') && text.split(',').some((parameter) => /^session(?:-|$)/.test(parameter));
+}
+
 function decode(password: string): string {
+  const text = decodeIfPossible(password);
+  if (text !== undefined) return text;
+  if (!password.includes('-')) return '';
+  throw badParameter('The proxy password has a broken percent escape; write % itself as %25');
+}
+
+function decodeIfPossible(password: string): string | undefined {
   if (!password.includes('%')) return password;
   try {
     return decodeURIComponent(password);
   } catch {
-    if (!password.includes('-')) return '';
-    throw badParameter('The proxy password has a broken percent escape; write % itself as %25');
+    return undefined; // A broken escape, and nothing else, makes it throw.
   }
 }
 
@@ -65,10 +79,12 @@ function isKnown(name: string): name is ParameterName {
   return Object.hasOwn(PARAMETERS, name);
 }
 
-function didYouMean(name: string): string {
+function unknownParameter(name: string): GatewayError {
   const known = Object.keys(PARAMETERS);
   const nearest = known.toSorted((a, b) => distance(name, a) - distance(name, b))[0];
-  return `; known are ${known.join(', ')}. Did you mean "${nearest}"?`;
+  return badParameter(
+    `Unknown parameter "${name}" in the proxy password; known are ${known.join(', ')}. Did you mean "${nearest}"?`,
+  );
 }
 
 function badParameter(message: string): GatewayError {

@@ -4,6 +4,23 @@
 /** Fields of the protocol that this gateway reads or writes. */
 export const HEADER = {
   session: 'X-Crawlera-Session',
+  maxRetries: 'X-Crawlera-Max-Retries',
+  timeout: 'X-Crawlera-Timeout',
+  noBancheck: 'X-Crawlera-No-Bancheck',
+  cookies: 'X-Crawlera-Cookies',
+  profile: 'X-Crawlera-Profile',
+  profilePass: 'X-Crawlera-Profile-Pass',
+  userAgent: 'X-Crawlera-UA',
+  noUserAgent: 'X-Crawlera-No-UA',
+  useHttps: 'X-Crawlera-Use-HTTPS',
+  region: 'X-Crawlera-Region',
+  state: 'X-Crawlera-State',
+  city: 'X-Crawlera-City',
+  jobId: 'X-Crawlera-JobId',
+  client: 'X-Crawlera-Client',
+  debug: 'X-Crawlera-Debug',
+  debugRequestTime: 'X-Crawlera-Debug-Request-Time',
+  debugUserAgent: 'X-Crawlera-Debug-UA',
   version: 'X-Crawlera-Version',
   error: 'X-Crawlera-Error',
   outgoingIp: 'X-Crawlera-Slave',
@@ -13,10 +30,26 @@ export const HEADER = {
   wwwAuthenticate: 'WWW-Authenticate',
 } as const;
 
+/** Fields of the proxy mode of Zyte API, the successor, that this gateway reads or writes. */
+export const ZYTE_HEADER = {
+  session: 'Zyte-Session-ID',
+  device: 'Zyte-Device',
+  overrideHeaders: 'Zyte-Override-Headers',
+  geolocation: 'Zyte-Geolocation',
+  cookieManagement: 'Zyte-Cookie-Management',
+  jobId: 'Zyte-JobId',
+  client: 'Zyte-Client',
+  requestId: 'Zyte-Request-Id',
+  errorType: 'Zyte-Error-Type',
+  errorTitle: 'Zyte-Error-Title',
+} as const;
+
 /** Value of the session header that asks for a new session; compared without regard to case. */
 export const CREATE_SESSION = 'create';
 
-const OUR_PREFIXES = ['x-crawlera-', 'zyte-'];
+/** What the names of the fields of either dialect start with, in lower case. */
+export const SPM_PREFIX = 'x-crawlera-';
+export const ZYTE_PREFIX = 'zyte-';
 
 /** Fields that speak of one connection only, and credentials meant for a proxy. */
 const HOP_BY_HOP = new Set([
@@ -33,7 +66,7 @@ const HOP_BY_HOP = new Set([
 
 /** Whether a field, known or not, belongs to the protocol and so never crosses the gateway. */
 export function isProtocolHeader(lowerCaseName: string): boolean {
-  return OUR_PREFIXES.some((prefix) => lowerCaseName.startsWith(prefix));
+  return lowerCaseName.startsWith(SPM_PREFIX) || lowerCaseName.startsWith(ZYTE_PREFIX);
 }
 
 /** Whether a field ends at this hop. `connectionOptions` are the names that the `Connection` field lists. */

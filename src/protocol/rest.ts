@@ -19,7 +19,7 @@ export interface SessionResource {
   readonly unbookedUses: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
-  readonly state: 'active';
+  readonly state: 'active' | 'banned';
   readonly nextUseInMs: number;
 }
 

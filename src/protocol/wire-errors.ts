@@ -18,8 +18,8 @@ export interface WireError {
 /**
  * Every code with its answer.
  *
- * @see https://docs.zyte.com/smart-proxy-manager/errors.html; `bad_uri`, `bad_request`, `request_too_large` and
- * `headers_too_large` are ours, where the documents leave the code open
+ * @see https://docs.zyte.com/smart-proxy-manager/errors.html; `bad_uri`, `bad_request`, `request_too_large`,
+ * `headers_too_large` and `bad_cert` are ours, where the documents leave the code open
  */
 export const WIRE_ERRORS: Readonly<Record<ErrorCode, WireError>> = {
   bad_session_id: { status: 400, reason: 'Bad Request', echoesSession: true },
@@ -30,6 +30,7 @@ export const WIRE_ERRORS: Readonly<Record<ErrorCode, WireError>> = {
   bad_proxy_auth: { status: 407, reason: 'Proxy Authentication Required', echoesSession: false },
   request_too_large: { status: 413, reason: 'Payload Too Large', echoesSession: false },
   headers_too_large: { status: 413, reason: 'Payload Too Large', echoesSession: false },
+  too_many_conns: { status: 429, reason: 'Too Many Requests', echoesSession: false },
   internal_error: { status: 500, reason: 'Internal Server Error', echoesSession: false },
   nxdomain: { status: 502, reason: 'Bad Gateway', echoesSession: false },
   ehostunreach: { status: 502, reason: 'Bad Gateway', echoesSession: false },
@@ -37,6 +38,7 @@ export const WIRE_ERRORS: Readonly<Record<ErrorCode, WireError>> = {
   econnreset: { status: 502, reason: 'Bad Gateway', echoesSession: false },
   socket_closed_remotely: { status: 502, reason: 'Bad Gateway', echoesSession: false },
   send_failed: { status: 502, reason: 'Bad Gateway', echoesSession: false },
+  bad_cert: { status: 502, reason: 'Bad Gateway', echoesSession: false },
   client_conn_closed: { status: 503, reason: 'Service Unavailable', echoesSession: false },
   noslaves: { status: 503, reason: 'Service Unavailable', echoesSession: false },
   banned: { status: 503, reason: 'Service Unavailable', echoesSession: true },
@@ -44,6 +46,7 @@ export const WIRE_ERRORS: Readonly<Record<ErrorCode, WireError>> = {
   timeout: { status: 504, reason: 'Gateway Timeout', echoesSession: false },
   domain_forbidden: { status: 523, reason: 'Domain Forbidden', echoesSession: false },
   bad_header: { status: 540, reason: 'Bad Header', echoesSession: false },
+  data_error: { status: 541, reason: 'Data Error', echoesSession: false },
 };
 
 /** Whole seconds as the wire has them, rounded up so that a client that waits them is never early. */

@@ -11,7 +11,7 @@ import type { UpstreamConfig, UpstreamSpec } from './upstream-url.js';
 /** Creates one upstream. Nothing is connected to before it is used; `close()` it at the end. */
 export function createUpstream(spec: UpstreamSpec, options: UpstreamOptions): Upstream {
   if (spec.kind === 'local' || spec.kind === 'direct') return createLocalUpstream(spec, options);
-  return spec.kind === 'http' ? createHttpProxyUpstream(spec, options) : createSocksUpstream(spec, options);
+  return spec.kind === 'socks5' ? createSocksUpstream(spec, options) : createHttpProxyUpstream(spec, options);
 }
 
 /**

@@ -49,7 +49,7 @@ export function toGatewayError(error: unknown, what: string): GatewayError {
   const one = unwrap(error);
   if (one instanceof GatewayError) return one;
   const errno = codeOf(one) ?? '';
-  const [code, words] = isPrematureEnd(one) ? ENDED : (TOLD.get(errno) ?? otherwise(errno));
+  const [code, words] = isPrematureEnd(one) ? ENDED : (TOLD.get(errno) ?? otherwise(one, errno));
   // A parse error drags the bytes it met along; they would fill the log.
   const cause = errno.startsWith('HPE_') ? undefined : one;
   return new GatewayError(code, `${what} failed: ${words}${errno === '' ? '' : ` (${errno})`}`, { cause });
@@ -75,8 +75,12 @@ function isPrematureEnd(error: unknown): boolean {
   return codeOf(error) === 'ECONNRESET' && !(error instanceof Error && 'syscall' in error);
 }
 
-function otherwise(errno: string): Told {
-  if (errno.startsWith('HPE_')) return ['send_failed', 'the answer is not valid HTTP'];
+function otherwise(error: unknown, errno: string): Told {
+  if (errno.startsWith('HPE_')) {
+    // One of the parser's fixed texts.
+    const reason = error instanceof Error && 'reason' in error ? `: ${String(error.reason)}` : '';
+    return ['send_failed', `the answer is not valid HTTP${reason}`];
+  }
   return ['send_failed', 'the connection could not be used'];
 }
 

@@ -1,31 +1,62 @@
-// An upstream that reaches the targets themselves: requests go over the connections it dials, in origin form.
+// An upstream that reaches the targets themselves: requests go over the connections it dials, in origin form, with TLS
+// on them where the target wants it.
 
-import type { Dial } from './dialing-agent.js';
-import { createRequestPool, sendRequest } from './send-request.js';
-import type { DialTarget, Upstream } from './upstream.js';
+import type { Socket } from 'node:net';
+
+import { withDeadline } from './connect.js';
+import type { Peer } from './dialing-agent.js';
+import { createRequestPool, sendRequest, sendUpgrade } from './send-request.js';
+import type { Sending } from './send-request.js';
+import { startTls } from './start-tls.js';
+import type { DialTarget, RawRequest, Upstream } from './upstream.js';
 import { identityOf } from './upstream-parts.js';
 import type { UpstreamSpec } from './upstream-url.js';
 
 /** How targets are reached. */
 export interface DialedRoute {
-  readonly dial: Dial;
+  /**
+   * Opens a connection to a target, in the time there is.
+   *
+   * @param signal fires when time is up; its reason is what the attempt fails with
+   * @param what   the attempt, as the beginning of a sentence
+   */
+  readonly open: (target: DialTarget, signal: AbortSignal, what: string) => Promise<Socket>;
   /** Names the way to a target in messages: `example.com:80 through proxy:1080`. */
   readonly route: (target: DialTarget) => string;
+  /** Milliseconds until a connection stands, TLS included. */
+  readonly connectTimeoutMs: number;
   /** Milliseconds to the head of an answer, and between two pieces of its body. */
   readonly responseTimeoutMs: number;
 }
 
-/** Creates an upstream over a way to dial. */
-export function createDialedUpstream(spec: UpstreamSpec, { dial, route, responseTimeoutMs }: DialedRoute): Upstream {
+/** Creates an upstream over a way to open connections. */
+export function createDialedUpstream(spec: UpstreamSpec, way: DialedRoute): Upstream {
+  const { open, route, connectTimeoutMs, responseTimeoutMs } = way;
   const pool = createRequestPool(dial);
+
+  function dial(peer: Peer, signal: AbortSignal): Promise<Socket> {
+    const what = `Connecting to ${route(peer)}`;
+    return withDeadline({ timeoutMs: connectTimeoutMs, signal, what }, async (deadline) => {
+      const socket = await open(peer, deadline, what);
+      const { secure, host } = peer;
+      if (secure === undefined) return socket;
+      const name = secure.servername ?? host;
+      const remedy = `list ${host} under targets.insecure to accept it`;
+      return startTls({ socket, name, verify: secure.verify, signal: deadline, what, remedy });
+    });
+  }
+
+  function sendingOf(request: RawRequest): Sending {
+    const { target, secure, path, headers } = request;
+    const peer = { host: target.host, port: target.port, secure };
+    return { request, pool, peer, path, headers, responseTimeoutMs, what: `The request to ${route(target)}` };
+  }
+
   return {
     ...identityOf(spec),
-    dial,
-    request: (request) => {
-      const { target, path, headers } = request;
-      const what = `The request to ${route(target)}`;
-      return sendRequest({ request, pool, peer: target, path, headers, responseTimeoutMs, what });
-    },
+    dial: ({ host, port }, signal) => dial({ host, port }, signal),
+    request: (request) => sendRequest(sendingOf(request)),
+    upgrade: (request) => sendUpgrade(sendingOf(request)),
     close: async () => pool.close(),
   };
 }

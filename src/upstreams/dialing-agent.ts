@@ -1,19 +1,26 @@
-// Keeps connections of plain requests for the next request to the same peer. How one is opened is handed in.
+// Keeps connections of requests for the next request to the same peer. How one is opened is handed in.
 
 import { Agent } from 'node:http';
 import type { ClientRequest, ClientRequestArgs } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-import type { DialTarget } from './upstream.js';
+import type { DialTarget, SecureTarget } from './upstream.js';
+
+/** The other end of a connection. */
+export interface Peer extends DialTarget {
+  /** Set: TLS is to be put on the connection. */
+  readonly secure?: SecureTarget | undefined;
+}
 
 /** Opens a connection; rejects with a GatewayError. */
-export type Dial = (peer: DialTarget, signal: AbortSignal) => Promise<Socket>;
+export type Dial = (peer: Peer, signal: AbortSignal) => Promise<Socket>;
 
 /** What a request handed to a `DialingAgent` says beyond Node's own options, which don't reach the agent with a signal. */
 export interface DialingRequestOptions extends ClientRequestArgs {
   readonly host: string;
   readonly port: number;
+  readonly secure?: SecureTarget | undefined;
   readonly dialSignal: AbortSignal;
 }
 
@@ -40,13 +47,20 @@ export class DialingAgent extends Agent {
     options: DialingRequestOptions,
     callback: (error: Error | null, stream?: Duplex) => void,
   ): undefined {
-    const { host, port, dialSignal } = options;
-    this.#dial({ host, port }, dialSignal).then((socket) => {
+    const { host, port, secure, dialSignal } = options;
+    this.#dial({ host, port, secure }, dialSignal).then((socket) => {
       // A kept connection that its server has closed is to be thrown away, not to be written to.
       socket.allowHalfOpen = false;
       socket.once('close', () => this.#idle.delete(socket));
       callback(null, socket);
     }, callback);
+  }
+
+  /** Connections of one name may be exchanged for each other: one peer, and one proof of who it is. */
+  override getName(options: Partial<DialingRequestOptions> = {}): string {
+    const name = super.getName(options);
+    const { secure } = options;
+    return secure === undefined ? name : `${name}:tls:${secure.verify}:${secure.servername ?? ''}`;
   }
 
   /** Node asks here whether to keep a connection whose request is done, and drops it on `false`. */
@@ -56,11 +70,19 @@ export class DialingAgent extends Agent {
     const kept: unknown = super.keepSocketAlive(socket);
     if (kept !== true) return false;
     this.#idle.add(socket);
+    // Nobody has asked for it: it is the rest of an answer that was longer than it said, or an answer meant to be taken
+    // for that of the next request.
+    socket.on('data', destroyThis);
     return true;
   }
 
   override reuseSocket(socket: Duplex, request: ClientRequest): void {
     this.#idle.delete(socket);
+    socket.off('data', destroyThis);
     super.reuseSocket(socket, request);
   }
+}
+
+function destroyThis(this: Duplex): void {
+  this.destroy();
 }

@@ -1,29 +1,30 @@
 // One try at one request: from the connection to the end of the answer's body, with its clock and its ways to end.
 
 import http from 'node:http';
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage, InformationEvent } from 'node:http';
 import type { Socket } from 'node:net';
 
 import { GatewayError } from '../sessions/errors.js';
-import { abortError, isConnectionLoss } from './dial-errors.js';
-import type { DialingAgent, DialingRequestOptions } from './dialing-agent.js';
+import { faultOf, settleFraming } from './answer-head.js';
+import { abortError, isConnectionLoss, toGatewayError } from './dial-errors.js';
+import type { DialingAgent, DialingRequestOptions, Peer } from './dialing-agent.js';
 import { sendBody } from './send-body.js';
 import type { FramedHead } from './request-framing.js';
-import type { DialTarget, RawRequest } from './upstream.js';
+import type { Information, RawRequest, Upgraded } from './upstream.js';
 
 /** Bytes an answer's head may have: as many as a request's. */
 export const MAX_HEADER_BYTES = 102_400;
 
 /** A request, and the way it takes. */
 export interface ExchangeOptions {
-  readonly request: Pick<RawRequest, 'method' | 'body' | 'signal' | 'onSent'>;
+  readonly request: Omit<RawRequest, 'target' | 'path' | 'headers' | 'secure'>;
   readonly agent: DialingAgent;
   /** Where the connection leads: the target, or the proxy that is told the target. */
-  readonly peer: DialTarget;
+  readonly peer: Peer;
   /** The target of the request line. */
   readonly path: string;
   readonly head: FramedHead;
-  /** Milliseconds to the head of the answer, and between two pieces of its body. */
+  /** Milliseconds to the head of the answer, and between two pieces of its body, where the request doesn't say. */
   readonly responseTimeoutMs: number;
   /** The attempt, as the beginning of a sentence. */
   readonly what: string;
@@ -37,35 +38,54 @@ export interface ExchangeOptions {
  * @throws GatewayError if it was given up or late; otherwise what Node reports
  */
 export function exchange(options: ExchangeOptions): Promise<IncomingMessage | 'stale'> {
-  return new Promise((resolve, reject) => {
-    void new Exchange(options, resolve, reject);
+  return new Promise((answered, failed) => {
+    void new Exchange(options, { answered, failed });
   });
+}
+
+/**
+ * Sends a request that asks for another protocol.
+ *
+ * @returns as `exchange`, or the connection once the answer has switched protocols on it; it is then the caller's, and
+ *   neither the signal nor a clock touches it any more
+ * @throws as `exchange`
+ */
+export function exchangeUpgrade(options: ExchangeOptions): Promise<IncomingMessage | Upgraded | 'stale'> {
+  return new Promise((resolve, reject) => {
+    void new Exchange(options, { answered: resolve, upgraded: resolve, failed: reject });
+  });
+}
+
+/** Ways an exchange comes out. */
+interface Outcomes {
+  readonly answered: (answer: IncomingMessage | 'stale') => void;
+  /** Without it, an answer that switches protocols is a failure: nobody has asked for it. */
+  readonly upgraded?: (upgraded: Upgraded) => void;
+  readonly failed: (error: Error) => void;
 }
 
 class Exchange {
   readonly #options: ExchangeOptions;
-  readonly #resolve: (outcome: IncomingMessage | 'stale') => void;
-  readonly #reject: (error: Error) => void;
+  readonly #outcomes: Outcomes;
   readonly #sent: ClientRequest;
+  readonly #responseTimeoutMs: number;
   #socket: Socket | undefined;
   #bytesBefore = 0;
   #answer: IncomingMessage | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(
-    options: ExchangeOptions,
-    resolve: (outcome: IncomingMessage | 'stale') => void,
-    reject: (error: Error) => void,
-  ) {
+  constructor(options: ExchangeOptions, outcomes: Outcomes) {
     this.#options = options;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#outcomes = outcomes;
+    this.#responseTimeoutMs = options.request.responseTimeoutMs ?? options.responseTimeoutMs;
     this.#sent = http.request(requestOptions(options));
     // The head's size is bounded; the number of its lines needn't be, and Node would drop those past 2,000 unseen.
     this.#sent.maxHeadersCount = 0;
     this.#sent.once('socket', (socket) => this.#send(socket));
     this.#sent.once('response', (answer) => this.#receive(answer));
-    this.#sent.once('upgrade', (_, socket) => this.#refuseUpgrade(socket));
+    this.#sent.once('upgrade', (answer, socket, head) => this.#switch(answer, socket, head));
+    const { onInformation } = options.request;
+    if (onInformation !== undefined) this.#sent.on('information', (info) => inform(info, onInformation));
     this.#sent.on('error', (error) => this.#fail(error));
     this.#sent.once('close', () => this.#end());
     options.request.signal.addEventListener('abort', this.#onAbort, { once: true });
@@ -75,21 +95,23 @@ class Exchange {
   readonly #onProgress = (): void => void this.#timer?.refresh();
 
   #send(socket: Socket): void {
-    const { request, head, responseTimeoutMs } = this.#options;
+    const { request, head } = this.#options;
     this.#socket = socket;
     this.#bytesBefore = socket.bytesRead;
-    this.#timer = setTimeout(() => this.#expire(), responseTimeoutMs);
+    this.#timer = setTimeout(() => this.#expire(), this.#responseTimeoutMs);
     if (request.body === undefined) this.#sent.end();
     else {
       const onFault = (error: GatewayError) => this.#giveUp(error);
       const { bodyBytes } = head;
-      sendBody({ body: request.body, bodyBytes, to: this.#sent, onProgress: this.#onProgress, onFault });
+      const { body, trailers } = request;
+      sendBody({ body, bodyBytes, trailers, to: this.#sent, onProgress: this.#onProgress, onFault });
     }
     request.onSent();
   }
 
   #receive(answer: IncomingMessage): void {
     this.#answer = answer;
+    if (settleFraming(answer)) this.#sent.shouldKeepAlive = false;
     const fault = faultOf(answer);
     if (fault !== undefined) {
       return this.#giveUp(new GatewayError('send_failed', `${this.#options.what} failed: ${fault}`));
@@ -97,11 +119,18 @@ class Exchange {
     // From here on the clock is that of the body. The parser's own listener keeps the socket flowing.
     this.#socket?.on('data', this.#onProgress);
     this.#onProgress();
-    this.#resolve(answer);
+    this.#outcomes.answered(answer);
   }
 
   /** Without a listener Node closes the connection and says nothing. */
-  #refuseUpgrade(socket: { destroy(): unknown }): void {
+  #switch(answer: IncomingMessage, socket: Socket, head: Buffer): void {
+    const { upgraded } = this.#outcomes;
+    if (upgraded !== undefined) {
+      // Undoes what the agent has set.
+      socket.setTimeout(0);
+      socket.allowHalfOpen = true;
+      return upgraded({ answer, socket, head });
+    }
     socket.destroy();
     this.#giveUp(new GatewayError('send_failed', `${this.#options.what} failed: the answer switches protocols`));
   }
@@ -110,20 +139,22 @@ class Exchange {
     const answer = this.#answer;
     // What is here and unread holds up the rest; a client that reads slowly is no fault of the target.
     if (answer !== undefined && answer.readableLength > 0) return this.#onProgress();
-    const { what, responseTimeoutMs } = this.#options;
+    const { what } = this.#options;
     const missing = answer === undefined ? 'no answer' : 'nothing more of the answer';
-    this.#giveUp(new GatewayError('timeout', `${what} failed: ${missing} within ${responseTimeoutMs} ms`));
+    this.#giveUp(new GatewayError('timeout', `${what} failed: ${missing} within ${this.#responseTimeoutMs} ms`));
   }
 
   #fail(error: Error): void {
-    // After the head, the answer's stream says that it is not whole; here it would be said twice.
+    const answer = this.#answer;
+    // What is wrong behind a whole answer is no fault of it; the connection is gone by now.
+    if (answer?.complete === false) answer.destroy(toGatewayError(error, this.#options.what));
     const isStale = this.#sent.reusedSocket && this.#socket?.bytesRead === this.#bytesBefore;
-    if (isStale && isConnectionLoss(error)) this.#resolve('stale');
-    else this.#reject(error);
+    if (isStale && isConnectionLoss(error)) this.#outcomes.answered('stale');
+    else this.#outcomes.failed(error);
   }
 
   #giveUp(error: GatewayError): void {
-    this.#reject(error);
+    this.#outcomes.failed(error);
     (this.#answer ?? this.#sent).destroy(error);
   }
 
@@ -134,13 +165,9 @@ class Exchange {
   }
 }
 
-/** Why an answer that node has parsed can't be passed on. */
-function faultOf({ statusCode = 0, statusMessage = '', headers }: IncomingMessage): string | undefined {
-  if (statusCode < 200) return `the answer has the status ${statusCode}, which ends no request`;
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(statusMessage)) return 'the status line has control characters';
-  const codings = headers['transfer-encoding'] ?? 'chunked';
-  return /^(?:\s*chunked\s*,?)+$/i.test(codings) ? undefined : `the answer is coded as ${codings}`;
+/** Passes an interim answer on. 100 is for this hop: the body is on its way, whatever the target says to it. */
+function inform({ statusCode, statusMessage, rawHeaders }: InformationEvent, to: (told: Information) => void): void {
+  if (statusCode !== 100) to({ status: statusCode, reason: statusMessage, headers: rawHeaders });
 }
 
 function requestOptions(options: ExchangeOptions): DialingRequestOptions {
@@ -149,6 +176,7 @@ function requestOptions(options: ExchangeOptions): DialingRequestOptions {
     agent,
     host: peer.host,
     port: peer.port,
+    secure: peer.secure,
     dialSignal: request.signal,
     method: request.method,
     path,
@@ -156,6 +184,7 @@ function requestOptions(options: ExchangeOptions): DialingRequestOptions {
     headers: head.headers,
     setHost: false,
     maxHeaderSize: MAX_HEADER_BYTES,
-    insecureHTTPParser: false,
+    // Browsers and curl take more than the standard allows. What that leaves open is settled in `answer-head.ts`.
+    insecureHTTPParser: true,
   };
 }

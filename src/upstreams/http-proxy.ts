@@ -1,23 +1,23 @@
-// A way out through an HTTP proxy: plain requests in absolute form, tunnels by CONNECT. The proxy resolves names. What
+// A way out through an HTTP proxy, spoken to in the clear or over TLS: plain requests in absolute form, tunnels by CONNECT. The proxy resolves names. What
 // it answers for itself can be told from the target's answer only on CONNECT, and by 407.
 
 import http from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 
 import { GatewayError } from '../sessions/errors.js';
 import { withDeadline } from './connect.js';
+import { createDialedUpstream } from './dialed-upstream.js';
 import { MAX_HEADER_BYTES } from './exchange.js';
 import { without } from './request-framing.js';
 import { createRequestPool, sendRequest } from './send-request.js';
 import { bracketed, toAuthority } from './target-address.js';
 import type { DialTarget, RawRequest, Upstream } from './upstream.js';
-import { connectToProxy, credentialsRefused, identityOf } from './upstream-parts.js';
+import { connectToProxy, credentialsRefused } from './upstream-parts.js';
 import type { UpstreamOptions } from './upstream-parts.js';
 import type { ProxySpec } from './upstream-url.js';
 
-/** Creates the upstream of `http://`. */
+/** Creates the upstream of `http://` and `https://`. */
 export function createHttpProxyUpstream(spec: ProxySpec, options: UpstreamOptions): Upstream {
   const { connectTimeoutMs, responseTimeoutMs } = options;
   const route = (target: DialTarget) => `${toAuthority(target)} through ${spec.id}`;
@@ -26,7 +26,8 @@ export function createHttpProxyUpstream(spec: ProxySpec, options: UpstreamOption
     return withDeadline({ timeoutMs: connectTimeoutMs, signal, what }, (deadline) => connectToProxy(spec, deadline));
   });
 
-  async function request(asked: RawRequest): Promise<IncomingMessage> {
+  /** A plain request, which the proxy itself sends on. */
+  async function requestPlain(asked: RawRequest): Promise<IncomingMessage> {
     const answer = await sendRequest({
       request: asked,
       pool,
@@ -41,23 +42,28 @@ export function createHttpProxyUpstream(spec: ProxySpec, options: UpstreamOption
     throw credentialsRefused(spec);
   }
 
-  function dial(target: DialTarget, signal: AbortSignal): Promise<Duplex> {
-    const what = `Connecting to ${route(target)}`;
-    return withDeadline({ timeoutMs: connectTimeoutMs, signal, what }, async (deadline) => {
-      const socket = await connectToProxy(spec, deadline);
-      const { status, head } = await askForTunnel({ spec, socket, target, signal: deadline });
-      // RFC 9110 section 9.3.6: any 2xx opens the tunnel.
-      if (status >= 200 && status < 300) {
-        if (head.length > 0) socket.unshift(head);
-        return socket;
-      }
-      socket.destroy();
-      if (status === 407) throw credentialsRefused(spec);
-      throw new GatewayError(status === 504 ? 'timeout' : 'ehostunreach', `${what} failed: it answered ${status}`);
-    });
+  async function open(target: DialTarget, signal: AbortSignal, what: string): Promise<Socket> {
+    const socket = await connectToProxy(spec, signal);
+    const { status, head } = await askForTunnel({ spec, socket, target, signal });
+    // RFC 9110 section 9.3.6: any 2xx opens the tunnel.
+    if (status >= 200 && status < 300) {
+      if (head.length > 0) socket.unshift(head);
+      return socket;
+    }
+    socket.destroy();
+    if (status === 407) throw credentialsRefused(spec);
+    throw new GatewayError(status === 504 ? 'timeout' : 'ehostunreach', `${what} failed: it answered ${status}`);
   }
 
-  return { ...identityOf(spec), dial, request, close: async () => pool.close() };
+  const tunnels = createDialedUpstream(spec, { open, route, connectTimeoutMs, responseTimeoutMs });
+  return {
+    ...tunnels,
+    request: (asked) => (asked.secure === undefined ? requestPlain(asked) : tunnels.request(asked)),
+    close: async () => {
+      pool.close();
+      await tunnels.close();
+    },
+  };
 }
 
 interface TunnelQuestion {
@@ -78,7 +84,7 @@ function askForTunnel(question: TunnelQuestion): Promise<{ status: number; head:
       headers: ['Host', authority, ...authorizationOf(spec), 'Connection', 'keep-alive'],
       createConnection: () => socket,
       maxHeaderSize: MAX_HEADER_BYTES,
-      insecureHTTPParser: false,
+      insecureHTTPParser: true,
     });
     const onAbort = () => {
       reject(signal.reason);

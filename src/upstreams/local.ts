@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import type { Socket } from 'node:net';
 
 import { GatewayError } from '../sessions/errors.js';
-import { connectTcp, withDeadline } from './connect.js';
+import { connectTcp } from './connect.js';
 import { createDialedUpstream } from './dialed-upstream.js';
 import { toAuthority } from './target-address.js';
 import type { DialTarget, Upstream } from './upstream.js';
@@ -18,18 +18,14 @@ export function createLocalUpstream(spec: LocalSpec | DirectSpec, options: Upstr
   const localAddress = spec.kind === 'local' ? spec.address : undefined;
   const route = (target: DialTarget) => `${toAuthority(target)} from ${spec.id}`;
 
-  function dial(target: DialTarget, signal: AbortSignal): Promise<Socket> {
-    const { host, port } = target;
-    const what = `Connecting to ${route(target)}`;
-    return withDeadline({ timeoutMs: connectTimeoutMs, signal, what }, async (deadline) => {
-      // The gateway has asked this already. It is asked again because for a literal address no lookup is made.
-      const refusal = policy.refusal(host, port);
-      if (refusal !== undefined) throw new GatewayError('domain_forbidden', refusal);
-      return connectTcp({ host, port, ...leaveFrom(host, localAddress), lookup: policy.lookup(port) }, deadline);
-    });
+  async function open({ host, port }: DialTarget, signal: AbortSignal): Promise<Socket> {
+    // The gateway has asked this already. It is asked again because for a literal address no lookup is made.
+    const refusal = policy.refusal(host, port);
+    if (refusal !== undefined) throw new GatewayError('domain_forbidden', refusal);
+    return connectTcp({ host, port, ...leaveFrom(host, localAddress), lookup: policy.lookup(port) }, signal);
   }
 
-  return createDialedUpstream(spec, { dial, route, responseTimeoutMs });
+  return createDialedUpstream(spec, { open, route, connectTimeoutMs, responseTimeoutMs });
 }
 
 /** The address to leave from, and the kind of addresses to look up: those that can be reached from it. */

@@ -6,12 +6,15 @@ import { finished } from 'node:stream';
 import type { Readable } from 'node:stream';
 
 import { GatewayError } from '../sessions/errors.js';
+import { toGatewayError } from './dial-errors.js';
 
 /** A body on its way. */
 export interface BodyTransfer {
   readonly body: Readable;
   /** Bytes it has to have; undefined: any number, it goes out chunked. */
   readonly bodyBytes: number | undefined;
+  /** Fields to send behind it where it goes out chunked; asked when it has ended. */
+  readonly trailers: (() => readonly string[]) | undefined;
   readonly to: ClientRequest;
   /** Called with each piece. */
   readonly onProgress: () => void;
@@ -44,10 +47,25 @@ export function sendBody(transfer: BodyTransfer): void {
     if (error) return fail('The body of the request broke off', 'client_conn_closed', error);
     if (bodyBytes !== undefined && sentBytes < bodyBytes) return fail(lengthFault(bodyBytes), 'bad_request');
     stop();
-    to.end();
+    // A body of stated length has no room for them (RFC 9112 section 7.1.2).
+    const fault = bodyBytes === undefined ? addTrailers(to, transfer.trailers?.() ?? []) : undefined;
+    if (fault === undefined) to.end();
+    else onFault(fault);
   });
   to.on('drain', resume).once('close', stop);
   body.on('data', send);
+}
+
+/** Adds fields to go out behind the last chunk. @returns why that can't be */
+function addTrailers(to: ClientRequest, fields: readonly string[]): GatewayError | undefined {
+  const pairs: [string, string][] = [];
+  for (let index = 0; index + 1 < fields.length; index += 2) pairs.push([fields[index] ?? '', fields[index + 1] ?? '']);
+  try {
+    if (pairs.length > 0) to.addTrailers(pairs);
+    return undefined;
+  } catch (error) {
+    return toGatewayError(error, 'Sending the trailers of the request');
+  }
 }
 
 function lengthFault(bodyBytes: number): string {

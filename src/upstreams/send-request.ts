@@ -6,10 +6,10 @@ import { GatewayError } from '../sessions/errors.js';
 import { abortError, toGatewayError } from './dial-errors.js';
 import { DialingAgent } from './dialing-agent.js';
 import type { Dial } from './dialing-agent.js';
-import { exchange } from './exchange.js';
+import { exchange, exchangeUpgrade } from './exchange.js';
 import type { ExchangeOptions } from './exchange.js';
 import { frameHead } from './request-framing.js';
-import type { RawRequest } from './upstream.js';
+import type { RawRequest, Upgraded } from './upstream.js';
 
 /** The connections requests go over. */
 export interface RequestPool {
@@ -65,7 +65,30 @@ export async function sendRequest(sending: Sending): Promise<IncomingMessage> {
   } catch (error) {
     throw toGatewayError(error, what);
   }
-  throw new GatewayError('internal_error', `${what} failed: a connection of its own was not new`);
+  throw notNew(what);
+}
+
+/**
+ * Sends a request that asks for another protocol, on a connection of its own; resolves with the head of the answer, or
+ * with the connection where the answer switches protocols.
+ *
+ * @throws GatewayError as `sendRequest`
+ */
+export async function sendUpgrade(sending: Sending): Promise<Upgraded | IncomingMessage> {
+  const { request, pool, headers, what } = sending;
+  if (request.signal.aborted) throw abortError(request.signal, what);
+  const head = frameHead({ ...request, headers });
+  try {
+    const outcome = await exchangeUpgrade({ ...sending, head, agent: pool.fresh });
+    if (outcome !== 'stale') return outcome;
+  } catch (error) {
+    throw toGatewayError(error, what);
+  }
+  throw notNew(what);
+}
+
+function notNew(what: string): GatewayError {
+  return new GatewayError('internal_error', `${what} failed: a connection of its own was not new`);
 }
 
 function once(callback: () => void): () => void {

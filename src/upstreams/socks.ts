@@ -2,7 +2,6 @@
 
 import type { Socket } from 'node:net';
 
-import { withDeadline } from './connect.js';
 import { createDialedUpstream } from './dialed-upstream.js';
 import { shakeHands } from './socks-handshake.js';
 import { toAuthority } from './target-address.js';
@@ -16,16 +15,13 @@ export function createSocksUpstream(spec: ProxySpec, options: UpstreamOptions): 
   const { connectTimeoutMs, responseTimeoutMs } = options;
   const route = (target: DialTarget) => `${toAuthority(target)} through ${spec.id}`;
 
-  function dial(target: DialTarget, signal: AbortSignal): Promise<Socket> {
-    const what = `Connecting to ${route(target)}`;
-    return withDeadline({ timeoutMs: connectTimeoutMs, signal, what }, async (deadline) => {
-      const socket = await connectToProxy(spec, deadline);
-      // Ours: names go to the proxy unresolved, for `socks5://` as for `socks5h://`, though curl looks them up itself for
-      // the first. A name looked up here is a name told to this network, and may be another machine than from the exit.
-      await shakeHands({ spec, socket, target, signal: deadline, timeoutMs: connectTimeoutMs, what });
-      return socket;
-    });
+  async function open(target: DialTarget, signal: AbortSignal, what: string): Promise<Socket> {
+    const socket = await connectToProxy(spec, signal);
+    // Ours: names go to the proxy unresolved, for `socks5://` as for `socks5h://`, though curl looks them up itself for
+    // the first. A name looked up here is a name told to this network, and may be another machine than from the exit.
+    await shakeHands({ spec, socket, target, signal, timeoutMs: connectTimeoutMs, what });
+    return socket;
   }
 
-  return createDialedUpstream(spec, { dial, route, responseTimeoutMs });
+  return createDialedUpstream(spec, { open, route, connectTimeoutMs, responseTimeoutMs });
 }

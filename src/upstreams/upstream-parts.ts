@@ -3,7 +3,9 @@
 import type { Socket } from 'node:net';
 
 import { GatewayError } from '../sessions/errors.js';
+import type { ErrorCode } from '../sessions/errors.js';
 import { connectTcp } from './connect.js';
+import { startTls } from './start-tls.js';
 import { toGatewayError } from './dial-errors.js';
 import type { TargetPolicy } from './target-policy.js';
 import type { Upstream } from './upstream.js';
@@ -20,25 +22,38 @@ export interface UpstreamOptions {
 }
 
 /** What others may know of an upstream: all of its specification but the credentials. */
-export function identityOf(spec: UpstreamSpec): Pick<Upstream, 'id' | 'name' | 'outgoingIp' | 'country'> {
-  const { id, name, outgoingIp, country } = spec;
-  return { id, name, outgoingIp, country };
+export function identityOf(
+  spec: UpstreamSpec,
+): Pick<Upstream, 'id' | 'name' | 'outgoingIp' | 'country' | 'state' | 'city'> {
+  const { id, name, outgoingIp, country, state, city } = spec;
+  return { id, name, outgoingIp, country, state, city };
 }
 
 /**
- * Opens the connection to a proxy.
+ * Opens the connection to a proxy, with TLS on it for one that is spoken to over TLS.
  *
  * @throws GatewayError that names the upstream
  */
 export async function connectToProxy(spec: ProxySpec, signal: AbortSignal): Promise<Socket> {
+  const { id, kind, host, port, insecure } = spec;
+  const what = `Connecting to upstream ${id}`;
   try {
-    return await connectTcp({ host: spec.host, port: spec.port }, signal);
+    const socket = await connectTcp({ host, port }, signal);
+    if (kind !== 'https') return socket;
+    const remedy = 'give the upstream `insecure: true` to accept it';
+    return await startTls({ socket, name: host, verify: !insecure, signal, what, remedy });
   } catch (error) {
-    const told = toGatewayError(error, `Connecting to upstream ${spec.id}`);
-    // `nxdomain` would tell the client that its target doesn't exist.
-    throw told.code === 'nxdomain' ? new GatewayError('ehostunreach', told.message, { cause: error }) : told;
+    const told = toGatewayError(error, what);
+    const code = ABOUT_TARGETS.get(told.code);
+    throw code === undefined ? told : new GatewayError(code, told.message, { cause: error });
   }
 }
+
+/** What would tell the client that its target doesn't exist, or has a bad certificate, and what it is told instead. */
+const ABOUT_TARGETS: ReadonlyMap<ErrorCode, ErrorCode> = new Map([
+  ['nxdomain', 'ehostunreach'],
+  ['bad_cert', 'send_failed'],
+]);
 
 /**
  * The error of a proxy that wants other credentials than it was given. Never passed on as a 407: the client would take

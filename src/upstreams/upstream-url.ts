@@ -1,31 +1,31 @@
 // Reads the configuration of upstreams. What is wrong is said with credentials left out: these messages are printed
 // and logged. Nothing is connected to here.
 
-import { isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 
-import ipaddr from 'ipaddr.js';
-
-import { readTarget, toAuthority } from './target-address.js';
+import { toAuthority } from './target-address.js';
+import { canonical, FORMS, readWay } from './upstream-way.js';
+import type { DirectWay, LocalWay, ProxyWay, Way } from './upstream-way.js';
 
 /** One upstream as the user writes it: a URL, or a URL with what is known about it. */
 export type UpstreamConfig = string | UpstreamConfigObject;
 
 /** An upstream with what is known about it. */
 export interface UpstreamConfigObject {
-  /** `http://`, `socks5://` or `socks5h://` with `[user:pass@]host[:port]`, `local://ADDRESS` or `direct://`. */
+  /** `http://`, `https://`, `socks5://` or `socks5h://` with `[user:pass@]host[:port]`, `local://ADDRESS` or `direct://`. */
   readonly url: string;
   /** What to call it. @default the id made from the URL */
   readonly name?: string | undefined;
   /** ISO 3166 code of two letters, either case. */
   readonly country?: string | undefined;
+  /** State it leaves from, 1 to 50 characters, either case. */
+  readonly state?: string | undefined;
+  /** City it leaves from, 1 to 50 characters, either case. */
+  readonly city?: string | undefined;
   /** The address targets see. @default the address of `local://`, else a word of the upstream's own */
   readonly outgoingIp?: string | undefined;
-}
-
-/** User and password of a proxy, percent-decoded. */
-export interface UpstreamCredentials {
-  readonly user: string;
-  readonly password: string;
+  /** Whether the certificate of an `https://` proxy is taken unverified. @default false */
+  readonly insecure?: boolean | undefined;
 }
 
 interface SpecBase {
@@ -34,42 +34,24 @@ interface SpecBase {
   readonly name: string;
   readonly outgoingIp: string;
   readonly country: string | undefined;
+  readonly state: string | undefined;
+  readonly city: string | undefined;
 }
 
 /** A proxy to go through. */
-export interface ProxySpec extends SpecBase {
-  readonly kind: 'http' | 'socks5';
-  readonly host: string;
-  readonly port: number;
-  readonly credentials: UpstreamCredentials | undefined;
+export interface ProxySpec extends SpecBase, ProxyWay {
+  /** Whether its certificate is taken unverified; of `https` only. */
+  readonly insecure: boolean;
 }
 
 /** An address of this machine to leave from. */
-export interface LocalSpec extends SpecBase {
-  readonly kind: 'local';
-  readonly address: string;
-}
+export interface LocalSpec extends SpecBase, LocalWay {}
 
 /** This machine's own way to the network. */
-export interface DirectSpec extends SpecBase {
-  readonly kind: 'direct';
-}
+export interface DirectSpec extends SpecBase, DirectWay {}
 
 /** One upstream, read and filled up. */
 export type UpstreamSpec = ProxySpec | LocalSpec | DirectSpec;
-
-type Way =
-  | Pick<ProxySpec, 'kind' | 'host' | 'port' | 'credentials'>
-  | Pick<LocalSpec, 'kind' | 'address'>
-  | Pick<DirectSpec, 'kind'>;
-
-const FORMS = 'http://user:pass@host:port, socks5://user:pass@host:port, local://ADDRESS or direct://';
-const PROXIES: ReadonlyMap<string, { readonly kind: ProxySpec['kind']; readonly port: number }> = new Map([
-  ['http', { kind: 'http', port: 80 }],
-  ['socks5', { kind: 'socks5', port: 1080 }],
-  ['socks5h', { kind: 'socks5', port: 1080 }],
-]);
-const LATER: ReadonlySet<string> = new Set(['https', 'socks4', 'socks4a']);
 
 /**
  * Reads one upstream.
@@ -77,8 +59,8 @@ const LATER: ReadonlySet<string> = new Set(['https', 'socks4', 'socks4a']);
  * @throws Error that says what is wrong with the value and what to write instead, without user and password
  */
 export function resolveUpstream(config: UpstreamConfig): UpstreamSpec {
-  const { url, name, country, outgoingIp }: UpstreamConfigObject =
-    typeof config === 'string' ? { url: config } : config;
+  const given: UpstreamConfigObject = typeof config === 'string' ? { url: config } : config;
+  const { url, name, country, outgoingIp, insecure = false } = given;
   if (url.trim() === '') throw new Error(`The upstream URL is empty; write ${FORMS}`);
   const way = readWay(url.trim());
   const id = idOf(way);
@@ -89,11 +71,18 @@ export function resolveUpstream(config: UpstreamConfig): UpstreamSpec {
   if (outgoingIp !== undefined && isIP(outgoingIp) === 0) {
     throw new Error(`${id}: outgoingIp ${outgoingIp} is not an IP address`);
   }
+  if (insecure && way.kind !== 'https') {
+    throw new Error(
+      `${id}: insecure is about the certificate of an https:// proxy, and this is none; for targets there is targets.insecure`,
+    );
+  }
   return {
-    ...way,
+    ...(way.kind === 'local' || way.kind === 'direct' ? way : { ...way, insecure }),
     id,
     name: name ?? id,
     country: country?.toLowerCase(),
+    state: readLabel(id, 'state', given.state),
+    city: readLabel(id, 'city', given.city),
     // Ours: where it isn't known, the outgoing IP is a word of the upstream's own. Known, not assumed: two proxies
     // that might share an exit keep clocks of their own until somebody says so.
     outgoingIp: outgoingIp === undefined ? id : canonical(outgoingIp),
@@ -116,16 +105,6 @@ export function resolveUpstreams(configs: readonly UpstreamConfig[]): readonly U
   });
 }
 
-/** Shows an upstream URL without what may be secret in it; what may be anything is shown as `…`. */
-export function redactUpstreamUrl(value: string): string {
-  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(value)?.[0] ?? '';
-  const at = value.lastIndexOf('@');
-  const rest = value.slice(at === -1 ? scheme.length : at + 1);
-  // Shown only if it is a host for sure; in `host:port:user:pass` and the like a password may be anywhere.
-  const isHost = /^(?:\[[0-9a-f:.]*\]|[\w.-]*)(?::\d{1,5})?\/?$/i.test(rest);
-  return `${scheme}${at === -1 ? '' : '***@'}${isHost ? rest : '…'}`;
-}
-
 function resolveAt(config: UpstreamConfig, index: number): UpstreamSpec {
   try {
     return resolveUpstream(config);
@@ -146,73 +125,15 @@ function numbered(spec: UpstreamSpec, seen: Map<string, number>): UpstreamSpec {
   return { ...spec, id, name: spec.name === spec.id ? id : spec.name, outgoingIp: sharesIp ? spec.outgoingIp : id };
 }
 
-function readWay(url: string): Way {
-  const [scheme, rest] = splitScheme(url);
-  if (LATER.has(scheme)) {
-    throw new Error(`${redactUpstreamUrl(url)}: this version doesn't have ${scheme}:// upstreams yet; use ${FORMS}`);
+function readLabel(id: string, what: 'state' | 'city', given: string | undefined): string | undefined {
+  const label = given?.trim().toLowerCase();
+  if (label !== undefined && (label.length < 1 || label.length > 50)) {
+    throw new Error(`${id}: the ${what} has ${label.length} characters; write 1 to 50, or leave it out`);
   }
-  const proxy = PROXIES.get(scheme);
-  if (proxy !== undefined) return readProxy({ url, rest, ...proxy });
-  if (scheme === 'local') return { kind: 'local', address: readLocalAddress(url, rest) };
-  if (scheme !== 'direct') throw new Error(`${redactUpstreamUrl(url)} is no kind of upstream; write ${FORMS}`);
-  if (rest !== '') throw new Error(`${redactUpstreamUrl(url)}: nothing follows direct://; write direct://`);
-  return { kind: 'direct' };
-}
-
-function splitScheme(url: string): readonly [scheme: string, rest: string] {
-  const end = url.indexOf('://');
-  return end === -1 ? ['', url] : [url.slice(0, end).toLowerCase(), url.slice(end + 3)];
-}
-
-function readProxy(parts: { url: string; rest: string; kind: ProxySpec['kind']; port: number }): Way {
-  const { url, rest, kind } = parts;
-  const at = rest.lastIndexOf('@');
-  const target = readTarget(rest.slice(at + 1).replace(/\/$/, ''), parts.port);
-  if (target === undefined) {
-    throw new Error(
-      `${redactUpstreamUrl(url)} has no valid host and port; write ${splitScheme(url)[0]}://user:pass@host:port`,
-    );
-  }
-  return { kind, ...target, credentials: at === -1 ? undefined : readCredentials(url, kind, rest.slice(0, at)) };
-}
-
-function readCredentials(url: string, kind: ProxySpec['kind'], userinfo: string): UpstreamCredentials | undefined {
-  const colon = userinfo.indexOf(':');
-  const user = decode(url, colon === -1 ? userinfo : userinfo.slice(0, colon));
-  const password = decode(url, colon === -1 ? '' : userinfo.slice(colon + 1));
-  if (kind === 'http' && user.includes(':')) {
-    throw new Error(`${redactUpstreamUrl(url)}: a user of an HTTP proxy can't have a colon in it (RFC 7617)`);
-  }
-  if (kind === 'socks5' && [user, password].some((text) => Buffer.byteLength(text) > 255)) {
-    throw new Error(`${redactUpstreamUrl(url)}: SOCKS5 has room for 255 bytes of user and of password (RFC 1929)`);
-  }
-  return user === '' && password === '' ? undefined : { user, password };
-}
-
-function decode(url: string, text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // The cause would quote the credentials.
-    throw new Error(`${redactUpstreamUrl(url)}: user or password is not percent-encoded; write % as %25`);
-  }
-}
-
-function readLocalAddress(url: string, rest: string): string {
-  const address = rest.replace(/\/$/, '').replace(/^\[(?<inner>.*)\]$/, '$<inner>');
-  if (isIP(address) === 0 || (isIPv6(address) && !rest.startsWith('['))) {
-    throw new Error(
-      `${redactUpstreamUrl(url)} needs an address of this machine; write local://192.0.2.1 or local://[2001:db8::1]`,
-    );
-  }
-  return canonical(address);
+  return label;
 }
 
 function idOf(way: Way): string {
   if (way.kind === 'direct') return 'direct';
   return way.kind === 'local' ? way.address : toAuthority(way);
-}
-
-function canonical(address: string): string {
-  return ipaddr.parse(address).toString();
 }

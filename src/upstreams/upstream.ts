@@ -37,6 +37,38 @@ export interface RawRequest {
   readonly signal: AbortSignal;
   /** Called once, when the connection stands and the request goes out; not again when it is sent a second time. */
   readonly onSent: () => void;
+  /** Set: the target is asked over TLS, and its certificate is verified or not. Undefined: over plain HTTP. */
+  readonly secure?: SecureTarget | undefined;
+  /** Milliseconds to the head of the answer, and between two pieces of its body. @default that of the upstream */
+  readonly responseTimeoutMs?: number | undefined;
+  /** Told of every answer of status 102 to 199 but 101, which come before the answer. */
+  readonly onInformation?: ((information: Information) => void) | undefined;
+  /** Fields to send behind a chunked body, asked for when the body has ended. */
+  readonly trailers?: (() => readonly string[]) | undefined;
+}
+
+/** How a target is asked over TLS. */
+export interface SecureTarget {
+  /** The name to ask for and to verify; undefined: the target's host. */
+  readonly servername?: string | undefined;
+  readonly verify: boolean;
+}
+
+/** An interim answer: names and values of its fields in turn. */
+export interface Information {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: readonly string[];
+}
+
+/** A connection on which the target has switched to the protocol that was asked for. */
+export interface Upgraded {
+  /** The head that says so: status 101, and the fields as they came. */
+  readonly answer: IncomingMessage;
+  /** From here on the caller's to destroy; may be half-closed. */
+  readonly socket: Duplex;
+  /** What came behind the head: the first bytes of the other protocol. */
+  readonly head: Buffer;
 }
 
 /** A way out. All failures are `GatewayError`s with the code the client is to be told. */
@@ -49,6 +81,9 @@ export interface Upstream {
   readonly outgoingIp: string;
   /** ISO 3166 code, lower case. */
   readonly country: string | undefined;
+  /** Where it leaves from, lower case. */
+  readonly state: string | undefined;
+  readonly city: string | undefined;
   /**
    * Opens a connection to a target through this upstream. It can be half-closed, nothing of it has been read, and it
    * survives errors that come before the caller listens; from here on it is the caller's to destroy.
@@ -57,13 +92,20 @@ export interface Upstream {
    */
   dial(target: DialTarget, signal: AbortSignal): Promise<Duplex>;
   /**
-   * Sends a plain HTTP request; resolves with the head of the answer, whose body is still to be read. A request
+   * Sends a request, over TLS where it says so; resolves with the head of the answer, whose body is still to be read. A request
    * without body and without effect (GET, HEAD, OPTIONS) that meets a pooled connection its server has just closed is
    * sent once more; all others go out on connections of their own.
    *
    * An answer that stalls for the response timeout ends with a `timeout` GatewayError on its stream.
    */
   request(request: RawRequest): Promise<IncomingMessage>;
-  /** Closes all connections of requests, those in use included; what `dial` gave stays open. */
+  /**
+   * Sends a request that asks for another protocol, such as WebSocket: its head has `Upgrade` and `Connection: Upgrade`.
+   * It goes over a connection of its own to the target itself, through a tunnel where the upstream is a proxy.
+   *
+   * @returns the connection, or the answer of a target that has not switched, as `request` gives it
+   */
+  upgrade(request: RawRequest): Promise<Upgraded | IncomingMessage>;
+  /** Closes all connections of requests, those in use included; what `dial` and `upgrade` gave stays open. */
   close(): Promise<void>;
 }

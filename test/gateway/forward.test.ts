@@ -32,9 +32,9 @@ describe('a session by header', () => {
   });
 
   test('the ID comes back whatever the status of the target', async () => {
-    const [{ port }, target] = [await startGateway(), await startTarget((_, res) => res.writeHead(503).end('down'))];
+    const [{ port }, target] = [await startGateway(), await startTarget((_, res) => res.writeHead(500).end('down'))];
     const answer = await sendGet(port, target.url, CREATE);
-    expect(answer.status).toBe(503);
+    expect(answer.status).toBe(500);
     expect(answer.header('X-Crawlera-Session')).toMatch(/^\d+$/);
     expect(answer.header('X-Crawlera-Error')).toBeUndefined();
   });

@@ -6,6 +6,9 @@ import { startGateway, startTarget } from '../support/gateway.js';
 import { openRaw, proxyAuth, readAnswer, sendConnect, sendRaw } from '../support/raw-client.js';
 import { closeServer, listenOnFreePort } from '../support/target-port.js';
 
+/** Tunnels are tunnels: none is looked into, session or not. */
+const BLIND = { intercept: 'never' } as const;
+
 /** Sends a GET through an open tunnel. */
 async function getThrough(socket: net.Socket, path = '/'): Promise<number> {
   socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
@@ -27,7 +30,7 @@ async function startTcp(onConnection: (socket: net.Socket) => void): Promise<num
 
 describe('the answer to a CONNECT', () => {
   test('tells version, session and outgoing IP in exact case, and not a byte more', async () => {
-    const [{ port }, target] = [await startGateway(), await startTarget()];
+    const [{ port }, target] = [await startGateway(BLIND), await startTarget()];
     const { socket, answer } = await sendConnect(port, `127.0.0.1:${target.port}`, {
       headers: 'X-Crawlera-Session: create\r\n',
     });
@@ -58,7 +61,7 @@ describe('the answer to a CONNECT', () => {
     ['a URL', 'http://127.0.0.1:80/', {}, 401, 'bad_uri'],
   ] as const) {
     test(`for ${name} is ${status} ${code}`, async () => {
-      const [{ port }, target] = [await startGateway(), await startTarget()];
+      const [{ port }, target] = [await startGateway(BLIND), await startTarget()];
       const to = authority === 'target' ? `127.0.0.1:${target.port}` : authority;
       const { answer } = await sendConnect(port, to, given);
       expect([answer.status, answer.header('X-Crawlera-Error')]).toEqual([status, code]);
@@ -68,14 +71,14 @@ describe('the answer to a CONNECT', () => {
   }
 
   test('without credentials is a challenge', async () => {
-    const { port } = await startGateway();
+    const { port } = await startGateway(BLIND);
     const answer = await sendRaw(port, 'CONNECT example.com:443 HTTP/1.0\r\n\r\n');
     expect([answer.status, answer.header('X-Crawlera-Error')]).toEqual([407, 'bad_proxy_auth']);
     expect(answer.header('Proxy-Authenticate')).toMatch(/^Basic /);
   });
 
   test('comes to HTTP/1.0 clients without a Host field too', async () => {
-    const [{ port }, target] = [await startGateway(), await startTarget()];
+    const [{ port }, target] = [await startGateway(BLIND), await startTarget()];
     const socket = openRaw(port, `CONNECT 127.0.0.1:${target.port} HTTP/1.0\r\n${proxyAuth('session-a')}\r\n`);
     expect((await readAnswer(socket)).status).toBe(200);
     expect(await getThrough(socket)).toBe(200);
@@ -84,7 +87,7 @@ describe('the answer to a CONNECT', () => {
 
 describe('the session of a tunnel', () => {
   test('is that of the credentials: a name is got or created', async () => {
-    const [{ port }, target] = [await startGateway(), await startTarget()];
+    const [{ port }, target] = [await startGateway(BLIND), await startTarget()];
     const authority = `127.0.0.1:${target.port}`;
     const ids = new Set<string | undefined>();
     for (let index = 0; index < 4; index += 1) {
@@ -97,7 +100,7 @@ describe('the session of a tunnel', () => {
   });
 
   test('or an ID, percent-encoded or not; the header goes before it', async () => {
-    const [{ port }, target] = [await startGateway(), await startTarget()];
+    const [{ port }, target] = [await startGateway(BLIND), await startTarget()];
     const authority = `127.0.0.1:${target.port}`;
     const made = await sendConnect(port, authority, { headers: 'X-Crawlera-Session: create\r\n' });
     const id = made.answer.header('X-Crawlera-Session') ?? '';
@@ -112,7 +115,7 @@ describe('the session of a tunnel', () => {
   });
 
   test('goes to the authority of the CONNECT, never to an inner Host', async () => {
-    const [{ port }, target, other] = [await startGateway(), await startTarget(), await startTarget()];
+    const [{ port }, target, other] = [await startGateway(BLIND), await startTarget(), await startTarget()];
     const { socket } = await sendConnect(port, `127.0.0.1:${target.port}`, { password: 'session-a' });
     socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${other.port}\r\n\r\n`);
     await readAnswer(socket);
@@ -122,7 +125,7 @@ describe('the session of a tunnel', () => {
 
 describe('bytes in a tunnel', () => {
   test('that the client sends before its answer reach the target', async () => {
-    const [{ port }, target] = [await startGateway(), await startTarget()];
+    const [{ port }, target] = [await startGateway(BLIND), await startTarget()];
     const authority = `127.0.0.1:${target.port}`;
     const socket = openRaw(
       port,
@@ -135,7 +138,7 @@ describe('bytes in a tunnel', () => {
 
   test('pass both ways in any amount', async () => {
     const port = await startTcp((socket) => socket.pipe(socket));
-    const { port: gateway } = await startGateway();
+    const { port: gateway } = await startGateway(BLIND);
     const { socket } = await sendConnect(gateway, `127.0.0.1:${port}`, { password: 'session-a' });
     const sent = Buffer.alloc(8 * 1024 * 1024, 'abcdefghi');
     socket.end(sent);
@@ -149,7 +152,7 @@ describe('bytes in a tunnel', () => {
       socket.resume();
       socket.on('end', () => socket.end('after the end'));
     });
-    const { port: gateway, event } = await startGateway();
+    const { port: gateway, event } = await startGateway(BLIND);
     const { socket } = await sendConnect(gateway, `127.0.0.1:${port}`, { password: 'session-a' });
     socket.end('request');
     const chunks: Buffer[] = [];
@@ -170,7 +173,7 @@ describe('bytes in a tunnel', () => {
         socket.on('end', () => socket.end());
         socket.on('close', onClosed);
       });
-      const { port: gateway, event } = await startGateway();
+      const { port: gateway, event } = await startGateway(BLIND);
       const { socket } = await sendConnect(gateway, `127.0.0.1:${port}`, { password: 'session-a' });
       leave(socket);
       await closed;
@@ -185,7 +188,7 @@ describe('bytes in a tunnel', () => {
         socket.on('error', () => undefined);
         socket.once('data', () => leave(socket));
       });
-      const { port: gateway } = await startGateway();
+      const { port: gateway } = await startGateway(BLIND);
       const { socket } = await sendConnect(gateway, `127.0.0.1:${port}`, { password: 'session-a' });
       const closed = new Promise((resolve) => socket.once('close', resolve));
       socket.on('end', () => socket.end());

@@ -33,6 +33,8 @@ describe('a proxy password', () => {
     ['bancheck-on', 'it takes off'],
     ['session-a%2', 'percent escape'],
     ['session-a,dummy', 'Unknown parameter "dummy"'],
+    [`session-${'b'.repeat(100)}`, `bad value "${'b'.repeat(60)}"`],
+    [`${'c'.repeat(100)}-a`, `Unknown parameter "${'c'.repeat(60)}"`],
   ] as const) {
     test(`"${password}" is bad_header, which says: ${words}`, () => {
       expect(() => readCredentialParameters(password)).toThrow(

@@ -1,8 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { isHopByHop, isProtocolHeader } from '../../src/protocol/header-names.js';
-import { connectionOptionsOf, fieldsOf, valuesOf } from '../../src/protocol/raw-headers.js';
+import { connectionOptionsOf, fieldsOf, transferCodingsOf, valuesOf } from '../../src/protocol/raw-headers.js';
 import { VERSION } from '../../src/protocol/version.js';
-import { wireSeconds, WIRE_ERRORS } from '../../src/protocol/wire-errors.js';
 
 const raw = ['A', '1', 'b', '2', 'a', '3', 'Connection', 'keep-alive, X-One', 'connection', ' x-two ,, '];
 
@@ -23,34 +22,15 @@ test('the names that Connection lists end at this hop', () => {
   expect(isHopByHop('proxy-authorization', new Set())).toBe(true);
 });
 
+test('the transfer codings of a message are listed in order, in lower case', () => {
+  expect(transferCodingsOf(['Transfer-Encoding', 'GZIP, chunked'])).toEqual(['gzip', 'chunked']);
+  expect(transferCodingsOf(raw)).toEqual([]);
+});
+
 test('everything with our prefixes is ours, known or not', () => {
   for (const name of ['x-crawlera-session', 'x-crawlera-nonsense', 'zyte-session-id'])
     expect(isProtocolHeader(name)).toBe(true);
   for (const name of ['x-crawler', 'cookie', 'authorization']) expect(isProtocolHeader(name)).toBe(false);
-});
-
-describe('errors on the wire', () => {
-  test('have a reason phrase and a status of an error', () => {
-    for (const { status, reason } of Object.values(WIRE_ERRORS)) {
-      expect(status).toBeGreaterThanOrEqual(400);
-      expect(reason).toMatch(/^[A-Z]/);
-    }
-  });
-
-  test('echo the session only where it is dead', () => {
-    const echoing = Object.entries(WIRE_ERRORS).filter(([, { echoesSession }]) => echoesSession);
-    expect(echoing.map(([code]) => code)).toEqual(['bad_session_id', 'banned']);
-  });
-
-  for (const [milliseconds, seconds] of [
-    [0, 0],
-    [1, 1],
-    [1000, 1],
-    [1001, 2],
-    [912_000, 912],
-  ] as const) {
-    test(`tell ${milliseconds} ms as ${seconds} s`, () => expect(wireSeconds(milliseconds)).toBe(seconds));
-  }
 });
 
 test('the version is that of the package', () => expect(VERSION).toMatch(/^\d+\.\d+\.\d+/));

@@ -1,12 +1,19 @@
 // A real gateway on a free port of loopback, with what happened in it, and a target that says who came when.
 
+import { mkdtempSync, rmSync } from 'node:fs';
 import http, { type IncomingMessage, type RequestListener } from 'node:http';
-import { onTestFinished } from 'vitest';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, onTestFinished } from 'vitest';
 import { Gateway, type GatewayEvent, type GatewayOptions } from '../../src/gateway/index.js';
 import { closeServer, listenOnFreePort } from './target-port.js';
 
 export const API_KEY = 'test-key-1';
 export const OTHER_KEY = 'test-key-2';
+
+/** One for all gateways of a test file, so that their certificate authority is made once. */
+export const DATA_DIR = mkdtempSync(path.join(tmpdir(), 'session-proxy-test-'));
+afterAll(() => rmSync(DATA_DIR, { recursive: true, force: true }));
 
 /** A gateway under test. */
 export interface TestGateway {
@@ -29,6 +36,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
       upstreams: ['local://127.0.0.2', 'local://127.0.0.3'],
       targets: { allowPrivate: true },
       drainTimeout: '200ms',
+      dataDir: DATA_DIR,
       ...options,
       delays: { default: 0, ...options.delays },
     },

@@ -7,6 +7,7 @@ import { VERSION } from '../../protocol/version.js';
 import { asGatewayError } from '../answer.js';
 import type { GatewayContext } from '../context.js';
 import type { ApiListener } from '../dispatch.js';
+import { certificateRoute } from './certificate.js';
 import { onlyMethods, refuseForeignPages, type RouteEnv, tellError, tellUnknown } from './frame.js';
 import { jsonRoutes, UnsupportedBody } from './json-sessions.js';
 import { plainSessionRoutes } from './plain-sessions.js';
@@ -17,6 +18,7 @@ export function createApi(context: GatewayContext, isLoopback: () => boolean): A
   app.use(refuseForeignPages(context, isLoopback));
   app.route('/sessions', plainSessionRoutes(context));
   app.route('/api', jsonRoutes(context));
+  app.route('/', certificateRoute(context.authority));
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.all('/healthz', onlyMethods('GET'));
   app.get('/readyz', (c) =>

@@ -1,6 +1,7 @@
 // What all routes share: who may ask (no other web site's page, and the API key where one is needed), how an error is
 // told, and fields in their exact case, which web headers don't keep.
 
+import { TLSSocket } from 'node:tls';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context, MiddlewareHandler } from 'hono';
 import ipaddr from 'ipaddr.js';
@@ -34,7 +35,8 @@ export function refuseForeignPages(
     }
     const host = c.req.header('host');
     const origin = c.req.header('origin');
-    if (origin !== undefined && origin !== `http://${host}`) {
+    const isSecure = c.env.incoming.socket instanceof TLSSocket;
+    if (origin !== undefined && origin !== `${isSecure ? 'https' : 'http'}://${host}`) {
       return c.json({ error: 'forbidden', message: 'The Origin of this request is another site' }, 403);
     }
     if (host !== undefined && isLoopback() && !isLocalHost(host, options.publicHosts)) {
@@ -60,7 +62,7 @@ export function needsApiKey({ authenticate }: GatewayContext): MiddlewareHandler
 
 /** Tells an error: as JSON under `/api`, as a line of text elsewhere. `status` replaces the protocol's own. */
 export function tellError(c: RouteContext, error: GatewayError, status = WIRE_ERRORS[error.code].status): Response {
-  setExact(c, errorHeaders(error, undefined));
+  setExact(c, errorHeaders(error));
   const { message, code } = error;
   const body = isJsonRoute(c) ? JSON.stringify({ error: code, message } satisfies ApiErrorBody) : `${message}\n`;
   const type = isJsonRoute(c) ? 'application/json' : 'text/plain; charset=utf-8';

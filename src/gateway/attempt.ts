@@ -1,0 +1,91 @@
+// One attempt at a request: acquired, held until its slot, sent, and held against the ban rules. It ends with the head
+// of an answer to relay, or with an error after which another attempt may be made.
+
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { crossingHeaders, type UseFacts } from './relay-headers.js';
+import { transferCodingsOf } from '../protocol/raw-headers.js';
+import { banRuleOf } from '../sessions/ban.js';
+import { GatewayError } from '../sessions/errors.js';
+import type { Acquired } from '../stores/session-store.js';
+import type { Information } from '../upstreams/upstream.js';
+import type { AskedRequest } from './asked-request.js';
+import { isBan } from './ban-check.js';
+import type { GatewayContext } from './context.js';
+import { outgoingHeaders, userAgentOf } from './outgoing-headers.js';
+import type { RequestBody } from './request-body.js';
+import type { Use } from './use.js';
+
+/** A request whose turn it is. */
+export interface Attempt {
+  readonly request: AskedRequest;
+  readonly use: Use;
+  readonly body: RequestBody;
+  /** Gives it up. */
+  readonly signal: AbortSignal;
+  readonly onInformation: (information: Information) => void;
+}
+
+/** The answer of a target, nothing of whose body was told, and what is told with it. */
+export interface Answered {
+  readonly answer: IncomingMessage;
+  readonly facts: UseFacts;
+}
+
+/** Makes an attempt. @throws GatewayError `banned` for an answer that means a ban, and whatever keeps one from coming */
+export async function attempt(context: GatewayContext, attempted: Attempt): Promise<Answered> {
+  const { request, use, body, signal, onInformation } = attempted;
+  const { req, target, path, secure, directives } = request;
+  const acquired = await use.acquire();
+  if (use.mustWait) body.collect();
+  await use.wait();
+  const { headers, keepCookies } = await outgoingHeaders(context, request, { acquired });
+  const answer = await use.upstream.request({
+    method: req.method ?? 'GET',
+    target,
+    path,
+    headers,
+    body: hasBody(req) ? await body.replay() : undefined,
+    trailers: () => crossingHeaders(req.rawTrailers),
+    signal,
+    onSent: () => use.sent(),
+    onInformation,
+    secure,
+    responseTimeoutMs: directives.responseTimeoutMs,
+  });
+  const requestTimeMs = use.sinceSentMs;
+  keepCookies(answer.rawHeaders);
+  await judge(context, request, { answer, acquired });
+  return { answer, facts: { ...use.facts, ...extraFacts(request, { requestTimeMs, headers }) } };
+}
+
+/** Holds an answer against the ban rules, where its client and session want that. @throws GatewayError `banned` */
+export async function judge(
+  { options }: GatewayContext,
+  { directives, target }: AskedRequest,
+  { answer, acquired }: { readonly answer: IncomingMessage; readonly acquired: Acquired },
+): Promise<void> {
+  if (!directives.bancheck || acquired.session?.bancheck === false) return;
+  if (!(await isBan(answer, banRuleOf(target.host, options.banRules)))) return;
+  answer.destroy();
+  const { cooldownMs } = options.rules.bans;
+  const message = `${target.host} has banned the outgoing IP; ask for the page with X-Crawlera-No-Bancheck to see it`;
+  throw new GatewayError('banned', message, { retryAfterMs: cooldownMs || undefined });
+}
+
+/** Whether a request has a body, or may have one. */
+export function hasBody(req: IncomingMessage): boolean {
+  return transferCodingsOf(req.rawHeaders).length > 0 || Number(req.headers['content-length'] ?? 0) > 0;
+}
+
+/** What an answer tells besides, to those who asked for it. */
+export function extraFacts(
+  { directives, echo }: AskedRequest,
+  { requestTimeMs, headers }: { readonly requestTimeMs: number; readonly headers: readonly string[] },
+): Pick<UseFacts, 'requestTimeSeconds' | 'userAgent' | 'requestId'> {
+  return {
+    requestTimeSeconds: directives.debug.requestTime ? requestTimeMs / 1000 : undefined,
+    userAgent: directives.debug.userAgent ? userAgentOf(headers) : undefined,
+    requestId: echo.dialect === 'zyte' ? randomUUID() : undefined,
+  };
+}

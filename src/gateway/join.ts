@@ -1,0 +1,33 @@
+// Two connections made one: bytes pass both ways, unseen.
+
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** Idle tunnels are legal for hours; a dead peer is found by the system's own probes, from this long on. */
+const KEEP_ALIVE_AFTER_MS = 60_000;
+
+/** Passes bytes both ways until both sides are closed; one side's end ends the other's, not both. */
+export function join(client: Duplex, remote: Duplex): Promise<void> {
+  if (client instanceof Socket) {
+    client.setKeepAlive(true, KEEP_ALIVE_AFTER_MS);
+    client.setNoDelay(true);
+  }
+  return new Promise((resolve) => {
+    let open = 2;
+    const closeWith = (side: Duplex, other: Duplex): void => {
+      // A reset has no half-close to wait for; both ends have been told by then.
+      side.on('error', () => other.destroy());
+      side.once('close', () => {
+        // Nothing can be passed on to a closed side; what it sent before still goes to the other.
+        if (side.readableEnded) other.end(() => other.destroy());
+        else other.destroy();
+        open -= 1;
+        if (open === 0) resolve();
+      });
+    };
+    closeWith(client, remote);
+    closeWith(remote, client);
+    client.pipe(remote);
+    remote.pipe(client);
+  });
+}

@@ -1,0 +1,60 @@
+// What a target gets of a request's head: what crosses, with the browser profile and the cookies that were asked for.
+
+import { valuesOf, type RawHeaders } from '../protocol/raw-headers.js';
+import type { Acquired } from '../stores/session-store.js';
+import type { AskedRequest } from './asked-request.js';
+import type { GatewayContext } from './context.js';
+import type { CookieExchange } from './cookies/cookie-jars.js';
+import { applyProfile, applyUserAgent } from './profiles/apply-profile.js';
+import { requestHeaders, upgradeRequestHeaders } from './relay-headers.js';
+
+/** The head of a request for its target, and what happens to the cookies of the answer. */
+export interface Outgoing {
+  readonly headers: RawHeaders;
+  /** Called with the fields of the answer. */
+  readonly keepCookies: (headers: RawHeaders) => void;
+}
+
+/** Makes the head of a request that was acquired. */
+export async function outgoingHeaders(
+  context: GatewayContext,
+  request: AskedRequest,
+  { acquired, isUpgrade = false }: { readonly acquired: Acquired; readonly isUpgrade?: boolean },
+): Promise<Outgoing> {
+  const raw = request.req.rawHeaders;
+  const crossing = isUpgrade ? upgradeRequestHeaders(raw, request) : requestHeaders(raw, request);
+  const headers = await withProfile(context, request, { headers: crossing, sessionId: acquired.session?.id });
+  const mode = request.directives.cookies ?? context.options.cookies;
+  if (mode === 'disable') return { headers, keepCookies: () => undefined };
+  const jars = await context.cookieJars();
+  const exchange: Omit<CookieExchange, 'headers'> = {
+    mode,
+    key: acquired.session?.id ?? `${request.owner} ${acquired.outgoingIp} ${request.target.site}`,
+    url: new URL(`${request.isSecure ? 'https' : 'http'}://${request.authority}${request.path}`),
+  };
+  return {
+    headers: jars.outgoing({ ...exchange, headers }),
+    keepCookies: (answered) => jars.incoming({ ...exchange, headers: answered }),
+  };
+}
+
+/** The `User-Agent` of a head; undefined where it has none. */
+export function userAgentOf(headers: RawHeaders): string | undefined {
+  return valuesOf(headers, 'user-agent')[0];
+}
+
+async function withProfile(
+  context: GatewayContext,
+  { directives, isSecure }: AskedRequest,
+  { headers, sessionId }: { readonly headers: RawHeaders; readonly sessionId: string | undefined },
+): Promise<RawHeaders> {
+  const { profilePass: pass, userAgent = 'pass' } = directives;
+  const device = directives.profile ?? context.options.profile;
+  if (device !== 'pass') {
+    const profile = await context.profiles.profileOf({ key: sessionId, device });
+    return applyProfile(headers, profile, { pass, isSecure });
+  }
+  // A profile that was asked for beats the older field; `pass` is one, too.
+  if (userAgent === 'pass' || directives.profile !== undefined) return headers;
+  return applyUserAgent(headers, await context.profiles.profileOf({ key: sessionId, device: userAgent }));
+}

@@ -1,0 +1,108 @@
+// Passes the answer of a target on to the client: interim answers, head, body within its limit, trailers.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { GatewayError } from '../sessions/errors.js';
+import { toGatewayError } from '../upstreams/dial-errors.js';
+import type { Information } from '../upstreams/upstream.js';
+import { headOf } from './answer.js';
+import { crossingHeaders, responseHeaders, type UseFacts } from './relay-headers.js';
+
+/** An answer on its way to the client. */
+export interface Relay {
+  readonly answer: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly facts: UseFacts;
+  readonly maxBytes: number;
+  /** Aborted by whichever breaks first: the client's connection, or the target's answer. */
+  readonly leaving: AbortController;
+  /** The attempt, as the beginning of a sentence. */
+  readonly what: string;
+  /** Called when the head was told. */
+  readonly onHead: (status: number) => void;
+}
+
+/** Passes an answer on. @throws GatewayError where it breaks off; nothing was told if the head was not */
+export async function relayAnswer({ answer, res, facts, maxBytes, leaving, what, onHead }: Relay): Promise<void> {
+  answer.once('error', (error) => leaving.abort(toGatewayError(error, what)));
+  refuseLength(answer, maxBytes);
+  relayHead(res, answer, facts);
+  onHead(res.statusCode);
+  // A head whose body is slow to come must not wait for it; one whose body is there goes out together with it.
+  setImmediate(() => res.flushHeaders());
+  if (answer.headers['content-length'] === undefined) {
+    countBody(answer, maxBytes, leaving);
+    answer.once('end', () => relayTrailers(res, answer));
+  }
+  try {
+    // An answer that waits behind others on its connection does not see that close, hence the signal.
+    await Promise.race([pipeline(answer, res), whenAborted(leaving.signal)]);
+  } catch (error) {
+    throw toGatewayError(error, what);
+  }
+}
+
+/** Passes an interim answer on, such as 103, to a client that may know it. */
+export function relayInformation(res: ServerResponse, { status, reason, headers }: Information): void {
+  // One that waits behind others on its connection has no socket yet; HTTP/1.0 knows no interim answers.
+  if (res.socket === null || res.req.httpVersion !== '1.1' || res.headersSent) return;
+  res.socket.write(headOf(status, reason, crossingHeaders(headers)), 'latin1');
+}
+
+/** @throws GatewayError `data_error` */
+function refuseLength(answer: IncomingMessage, maxBytes: number): void {
+  if (Number(answer.headers['content-length'] ?? 0) <= maxBytes) return;
+  answer.destroy();
+  throw tooLarge(maxBytes);
+}
+
+function countBody(answer: IncomingMessage, maxBytes: number, leaving: AbortController): void {
+  let bytes = 0;
+  answer.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > maxBytes) leaving.abort(tooLarge(maxBytes));
+  });
+}
+
+/** @throws GatewayError for what node refuses to write, such as control characters */
+function relayHead(res: ServerResponse, answer: IncomingMessage, facts: UseFacts): void {
+  try {
+    res.sendDate = false;
+    res.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', responseHeaders(answer.rawHeaders, facts));
+  } catch (error) {
+    answer.destroy();
+    throw new GatewayError('send_failed', 'The head of the answer has characters that HTTP does not allow there', {
+      cause: error,
+    });
+  }
+}
+
+/** Trailers that can't be written are left out: the answer is whole without them, and can't be taken back. */
+function relayTrailers(res: ServerResponse, { rawTrailers }: IncomingMessage): void {
+  const trailers = crossingHeaders(rawTrailers);
+  if (trailers.length === 0 || !res.chunkedEncoding) return;
+  try {
+    res.addTrailers(pairsOf(trailers));
+  } catch {
+    // Control characters, which only a lenient parser lets through.
+  }
+}
+
+function pairsOf(headers: readonly string[]): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    pairs.push([headers[index] as string, headers[index + 1] as string]);
+  }
+  return pairs;
+}
+
+function tooLarge(maxBytes: number): GatewayError {
+  return new GatewayError('data_error', `The answer is larger than ${maxBytes} bytes (limits.responseBytes)`);
+}
+
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}

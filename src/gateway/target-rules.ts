@@ -1,0 +1,41 @@
+// Which targets and places a request may ask for: what the configuration says about them.
+
+import type { Directives } from '../protocol/directives.js';
+import { HEADER } from '../protocol/header-names.js';
+import { isInDomains } from '../sessions/domains.js';
+import { GatewayError } from '../sessions/errors.js';
+import { type GatewayContext, usableUpstreams } from './context.js';
+import type { Target } from './request-target.js';
+
+/**
+ * Refuses the gateway itself, what the lists of targets leave out, and private addresses.
+ *
+ * @throws GatewayError `domain_forbidden`
+ */
+export function refuseTarget(context: GatewayContext, target: Pick<Target, 'host' | 'port'>): void {
+  const refusal = refusalOf(context, target);
+  if (refusal !== undefined) throw new GatewayError('domain_forbidden', refusal);
+}
+
+/**
+ * Refuses a state or city where no upstream is labelled with any: no upstream would ever do.
+ *
+ * @throws GatewayError `bad_header`
+ */
+export function refuseUnknownPlace(context: GatewayContext, { traits }: Pick<Directives, 'traits'>): void {
+  for (const part of ['state', 'city'] as const) {
+    if (traits[part] === undefined) continue;
+    if (usableUpstreams(context).some((upstream) => upstream[part] !== undefined)) continue;
+    throw new GatewayError('bad_header', `No upstream here is labelled with a ${part}; leave ${HEADER[part]} out`);
+  }
+}
+
+function refusalOf(context: GatewayContext, { host, port }: Pick<Target, 'host' | 'port'>): string | undefined {
+  const { allow, deny } = context.options.targets;
+  if (context.isOwnAuthority(host, port)) {
+    return `${host}:${port} is this gateway itself; its API is asked directly, at its own address`;
+  }
+  if (isInDomains(host, deny)) return `${host} is among the targets that this gateway does not contact (targets.deny)`;
+  if (!isInDomains(host, allow)) return `${host} is not among the targets that this gateway contacts (targets.allow)`;
+  return context.policy.refusal(host, port);
+}
