@@ -1,7 +1,7 @@
 // `session-proxy ca`: prints or writes the certificate of the CA, that of a running gateway or of `serve` here. Its key
 // is never read from another gateway and never shown.
 
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { type Command, Option } from 'commander';
@@ -92,6 +92,13 @@ async function openOwn(input: CommandInput): Promise<string> {
 }
 
 async function write(file: string, pem: string): Promise<void> {
+  const there = await readFile(file, 'utf8').catch(() => '');
+  if (there.includes('PRIVATE KEY')) {
+    throw new CliFailure(
+      EXIT.badArguments,
+      `--out: ${file} holds a private key, which is not written over; give another file`,
+    );
+  }
   try {
     await writeFile(file, `${pem}\n`);
   } catch (error) {

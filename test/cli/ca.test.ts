@@ -53,6 +53,17 @@ test('--out writes it, over what is there, and says where', async () => {
   );
 });
 
+test('--out does not write over a private key', async () => {
+  const home = await createHome();
+  await runCli(['ca'], { home });
+  const keyFile = path.join(home, '.session-proxy', 'ca.key');
+  const before = await readFile(keyFile, 'utf8');
+  const refused = await runCli(['ca', '--out', keyFile], { home });
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toContain('holds a private key');
+  expect(await readFile(keyFile, 'utf8')).toBe(before);
+});
+
 test('a place where it cannot be written is exit 1', async () => {
   const home = await createHome();
   const { code, stdout, stderr } = await runCli(['ca', '--out', 'none/ca.pem'], { home });

@@ -4,7 +4,7 @@
 import path from 'node:path';
 
 import { ConfigurationError } from '../option-faults.js';
-import { codeOf, makeOnce, readIfThere } from './kept-file.js';
+import { codeOf, makeOnce, readIfThere } from '../kept-file.js';
 
 /** Where a CA is looked for. */
 export interface AuthorityPlace {
