@@ -22,6 +22,7 @@ import { ParallelLimit } from './parallel-limit.js';
 import { createProfiles } from './profiles/profiles.js';
 import { ProxyServer } from './proxy-server.js';
 import { createApi } from './routes/api.js';
+import { createStats } from './stats/stats.js';
 import { TlsListener } from './tls-listener.js';
 import { WaitingRoom } from './waiting-room.js';
 
@@ -62,11 +63,15 @@ export class Gateway {
     this.#options = resolveOptions(options);
     const apiKeys = this.#options.apiKeys.length > 0 ? this.#options.apiKeys : [randomBytes(16).toString('hex')];
     this.#apiKey = apiKeys[0] as string;
-    this.#emit = hooks.onEvent ?? (() => undefined);
+    const stats = createStats({ clock: systemClock });
+    this.#emit = (event) => {
+      stats.onEvent(event);
+      hooks.onEvent?.(event);
+    };
     this.#context = this.#createContext(apiKeys);
     this.#dispatch = createDispatch(
       this.#context,
-      createApi(this.#context, () => this.#isLoopback()),
+      createApi(this.#context, { stats, isLoopback: () => this.#isLoopback() }),
     );
     const { host, port, tlsPort } = this.#options;
     this.#server = new ProxyServer({

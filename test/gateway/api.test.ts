@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { VERSION } from '../../src/protocol/version.js';
 import { API_KEY, OTHER_KEY, startGateway, startTarget } from '../support/gateway.js';
-import { openRaw, proxyAuth, readAnswer, sendRaw } from '../support/raw-client.js';
+import { openRaw, proxyAuth, readAnswer, sendGet, sendRaw } from '../support/raw-client.js';
 
 const authorization = (key = API_KEY): string => `Authorization: Basic ${btoa(`${key}:`)}\r\n`;
 
@@ -238,4 +238,20 @@ describe('pages of other sites', () => {
       expect(answer.status).toBe(status);
     });
   }
+});
+
+describe('GET /stats/', () => {
+  test('counts what an API key has asked for, and says nothing of others', async () => {
+    const [{ url, port, event }, target] = [await startGateway(), await startTarget()];
+    await sendGet(port, target.url);
+    await sendGet(port, 'http://127.0.0.1:1/');
+    await event((one) => one.type === 'use.settled' && one.status === 502);
+    const statsOf = async (key: string): Promise<unknown> => {
+      const headers = { authorization: `Basic ${Buffer.from(`${key}:`).toString('base64')}` };
+      return (await fetch(`${url}/stats/`, { headers })).json();
+    };
+    expect(await statsOf(API_KEY)).toMatchObject({ limit: 500, after: '', results: [{ clean: 1, failed: 1 }] });
+    expect(await statsOf(OTHER_KEY)).toMatchObject({ results: [] });
+    expect((await fetch(`${url}/stats/`)).status).toBe(401);
+  });
 });

@@ -7,16 +7,26 @@ import { VERSION } from '../../protocol/version.js';
 import { asGatewayError } from '../answer.js';
 import type { GatewayContext } from '../context.js';
 import type { ApiListener } from '../dispatch.js';
+import type { Stats } from '../stats/stats.js';
 import { certificateRoute } from './certificate.js';
 import { onlyMethods, refuseForeignPages, type RouteEnv, tellError, tellUnknown } from './frame.js';
 import { jsonRoutes, UnsupportedBody } from './json-sessions.js';
 import { plainSessionRoutes } from './plain-sessions.js';
+import { statsRoutes } from './stats.js';
 
-/** Makes the listener of the API. @param isLoopback whether the gateway listens on a loopback address */
-export function createApi(context: GatewayContext, isLoopback: () => boolean): ApiListener {
+/** What the routes ask besides the gateway's own parts. */
+export interface ApiParts {
+  readonly stats: Stats;
+  /** Whether the gateway listens on a loopback address. */
+  readonly isLoopback: () => boolean;
+}
+
+/** Makes the listener of the API. */
+export function createApi(context: GatewayContext, { stats, isLoopback }: ApiParts): ApiListener {
   const app = new Hono<RouteEnv>({ strict: false });
   app.use(refuseForeignPages(context, isLoopback));
   app.route('/sessions', plainSessionRoutes(context));
+  app.route('/stats', statsRoutes(context, stats));
   app.route('/api', jsonRoutes(context));
   app.route('/', certificateRoute(context.authority));
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
