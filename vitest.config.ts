@@ -13,7 +13,7 @@ export default defineConfig({
       {
         test: {
           name: 'edge',
-          include: ['test/{upstreams,gateway,client,crawlee,cli,examples,e2e}/**/*.test.ts'],
+          include: ['test/{upstreams,gateway,client,crawlee,cli,examples,clients,conformance,e2e}/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { startTarget } from '../support/gateway.js';
-import { needsProgram } from '../support/needs-program.js';
+import { needsProgram } from '../support/needs.js';
 
 const run = promisify(execFile);
 const KEY = 'curl-test-key';

@@ -10,7 +10,7 @@ import { domainToASCII } from 'node:url';
 import { expect, test } from 'vitest';
 
 import { openCertificateAuthority } from '../../../src/gateway/certificates/certificate-authority.js';
-import { needsProgram } from '../../support/needs-program.js';
+import { needsProgram } from '../../support/needs.js';
 import { connectTrusting, createDirectory, run, sentWith, startTls } from './tls-peers.js';
 
 const HOSTS = [

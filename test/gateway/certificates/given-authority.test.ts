@@ -10,7 +10,7 @@ import { expect, test } from 'vitest';
 import { openCertificateAuthority } from '../../../src/gateway/certificates/certificate-authority.js';
 import type { CertificateAuthority } from '../../../src/gateway/certificates/certificate-authority.js';
 import { FakeClock } from '../../support/fake-clock.js';
-import { needsProgram } from '../../support/needs-program.js';
+import { needsProgram } from '../../support/needs.js';
 import { connectTrusting, createDirectory, run, sentWith } from './tls-peers.js';
 
 /** Opens the CA of two files; the data directory is there and must stay unused. */
