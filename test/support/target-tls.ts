@@ -18,7 +18,7 @@ export interface SeenSecureRequest {
   readonly rawHeaders: readonly string[];
   readonly remotePort: number;
   /** The name that was asked for; false without one. */
-  readonly servername: string | false | undefined;
+  readonly servername: string | false | null | undefined;
   /** What ALPN settled on; false without. */
   readonly alpn: string | false | null;
 }
@@ -42,7 +42,7 @@ export async function createHttpsTarget(): Promise<HttpsTarget> {
     request.pipe(response);
   });
   // Handshakes that fail are the test's own doing.
-  server.on('tlsClientError', () => {});
+  server.on('tlsClientError', (_, socket) => socket.destroy());
   const port = await listenOnFreePort(server);
   const close = async () => {
     server.closeAllConnections();
@@ -62,7 +62,7 @@ export async function createRawTlsTarget(
     connections.push(connection);
     onConnection(connection);
   });
-  server.on('tlsClientError', () => {});
+  server.on('tlsClientError', (_, socket) => socket.destroy());
   const port = await listenOnFreePort(server);
   const close = async () => {
     for (const { socket } of connections) socket.destroy();
@@ -88,7 +88,8 @@ export async function createTlsFront(port: number): Promise<{ readonly port: num
     client.on('close', () => behind.destroy());
     behind.on('close', () => client.destroySoon());
   });
-  server.on('tlsClientError', () => {});
+  // Below TLS: a handshake that fails leaves no secured socket to destroy.
+  server.on('connection', keep);
   const close = async () => {
     for (const socket of sockets) socket.destroy();
     await closeServer(server);

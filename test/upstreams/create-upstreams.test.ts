@@ -11,16 +11,25 @@ test('upstreams of a list know who they are, and show nobody their credentials',
     [
       'http://user:secret@proxy.test:1',
       { url: 'socks5h://user:secret@proxy.test:1', name: 'exit', country: 'DE', outgoingIp: '192.0.2.7' },
+      { url: 'https://user:secret@proxy.test:2', state: 'NY', city: ' New York ', insecure: true },
       'local://127.0.0.2',
       'direct://',
     ],
     OPTIONS,
   );
   for (const upstream of upstreams) closeLater(upstream);
-  const known = upstreams.map(({ id, name, outgoingIp, country }) => ({ id, name, outgoingIp, country }));
+  const known = upstreams.map(({ id, name, outgoingIp, country, state, city }) => ({
+    id,
+    name,
+    outgoingIp,
+    country,
+    state,
+    city,
+  }));
   expect(known).toEqual([
     { id: 'proxy.test:1', name: 'proxy.test:1', outgoingIp: 'proxy.test:1', country: undefined },
     { id: 'proxy.test:1#2', name: 'exit', outgoingIp: '192.0.2.7', country: 'de' },
+    { id: 'proxy.test:2', name: 'proxy.test:2', outgoingIp: 'proxy.test:2', state: 'ny', city: 'new york' },
     { id: '127.0.0.2', name: '127.0.0.2', outgoingIp: '127.0.0.2', country: undefined },
     { id: 'direct', name: 'direct', outgoingIp: 'direct', country: undefined },
   ]);
@@ -28,5 +37,5 @@ test('upstreams of a list know who they are, and show nobody their credentials',
 });
 
 test('a fault in one entry creates none', () => {
-  expect(() => createUpstreams(['direct://', 'https://proxy.test'], OPTIONS)).toThrow(/^Upstream 2: /);
+  expect(() => createUpstreams(['direct://', 'socks4://proxy.test'], OPTIONS)).toThrow(/^Upstream 2: /);
 });

@@ -5,7 +5,8 @@ import { createHttpProxy } from '../support/proxy-http.js';
 import type { HttpProxyOptions } from '../support/proxy-http.js';
 import { createHttpTarget } from '../support/target-http.js';
 import { closedPort, createRawTarget } from '../support/target-raw.js';
-import { closeLater, dial, failureOf, openUpstream, send } from './open-upstream.js';
+import { createHttpsTarget, createTlsFront } from '../support/target-tls.js';
+import { closeLater, dial, failureOf, openUpstream, requestTo, send } from './open-upstream.js';
 import { describeUpstreamContract } from './upstream-contract.js';
 
 const TARGET = { host: 'example.test', port: 80 };
@@ -31,6 +32,65 @@ describeUpstreamContract('http://', {
       target: TARGET,
     };
   },
+});
+
+/** The same proxy behind TLS. */
+async function openSecureProxy(options: HttpProxyOptions = {}, userinfo = '') {
+  const proxy = closeLater(await createHttpProxy(options));
+  const { port } = closeLater(await createTlsFront(proxy.port));
+  return { proxy, url: `https://${userinfo}127.0.0.1:${port}`, id: `127.0.0.1:${port}` };
+}
+
+describeUpstreamContract('https://', {
+  open: async (options) => openUpstream({ url: (await openSecureProxy()).url, insecure: true }, options),
+  openStalled: async (options) => {
+    const silent = closeLater(await createRawTarget());
+    return {
+      upstream: openUpstream(`https://127.0.0.1:${silent.port}`, options),
+      target: TARGET,
+    };
+  },
+});
+
+describe('a proxy behind TLS', () => {
+  test('is told everything as one in the clear, credentials included', async () => {
+    const target = closeLater(await createHttpTarget());
+    const { proxy, url } = await openSecureProxy({ credentials: 'user:secret' }, 'user:secret@');
+    const upstream = openUpstream({ url, insecure: true });
+    for (const _ of [1, 2]) await text(await send(upstream, target, { path: '/page' }));
+    await dial(upstream, target);
+    expect(proxy.asked).toEqual([
+      ...[1, 2].map(() => `GET http://127.0.0.1:${target.port}/page`),
+      `CONNECT 127.0.0.1:${target.port}`,
+    ]);
+    expect(target.seen[0]?.rawHeaders.join()).not.toMatch(/proxy-auth/i);
+  });
+
+  test('whose certificate does not verify is send_failed and named, and is told nothing', async () => {
+    const { proxy, url, id } = await openSecureProxy();
+    const upstream = openUpstream(url.replace('://', '://user:secret@'));
+    for (const attempt of [dial(upstream, TARGET), send(upstream, TARGET)]) {
+      const error = await failureOf(attempt);
+      expect(error).toMatchObject({ code: 'send_failed' });
+      expect(error.message).toMatch(/the certificate for 127\.0\.0\.1 is self-signed .*`insecure: true`/);
+      expect(error.message).toContain(`upstream ${id} failed`);
+    }
+    expect(proxy.asked).toEqual([]);
+  });
+
+  test('that speaks no TLS is send_failed and named', async () => {
+    const { url, id } = await openProxy();
+    const error = await failureOf(send(openUpstream(url.replace('http:', 'https:')), TARGET));
+    expect(error).toMatchObject({ code: 'send_failed' });
+    expect(error.message).toContain(`Connecting to upstream ${id} failed: the other side does not speak TLS`);
+  });
+
+  test('does not make the certificates of targets less worth', async () => {
+    const target = closeLater(await createHttpsTarget());
+    const { url } = await openSecureProxy();
+    const attempt = send(openUpstream({ url, insecure: true }), target, { secure: { verify: true } });
+    expect(await failureOf(attempt)).toMatchObject({ code: 'bad_cert' });
+  });
 });
 
 describe('plain requests', () => {
@@ -93,6 +153,18 @@ describe('tunnels', () => {
     const { proxy, url } = await openProxy({ credentials: 'user:secret' }, 'user:secret@');
     await dial(openUpstream(url), target);
     expect(proxy.asked).toEqual([`CONNECT 127.0.0.1:${target.port}`]);
+  });
+});
+
+describe('requests over TLS and upgrades', () => {
+  test('go through tunnels', async () => {
+    const secure = closeLater(await createHttpsTarget());
+    const plain = closeLater(await createRawTarget(({ socket }) => socket.once('data', () => socket.end(NO_CONTENT))));
+    const { proxy, url } = await openProxy();
+    const upstream = openUpstream(url);
+    await text(await send(upstream, secure, { secure: { verify: false } }));
+    await upstream.upgrade(requestTo(plain, { headers: ['Host', 'h', 'Upgrade', 'x', 'Connection', 'Upgrade'] }));
+    expect(proxy.asked).toEqual([`CONNECT 127.0.0.1:${secure.port}`, `CONNECT 127.0.0.1:${plain.port}`]);
   });
 });
 

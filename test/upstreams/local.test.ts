@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 
 import { createTargetPolicy } from '../../src/upstreams/target-policy.js';
 import { closedPort, createRawTarget } from '../support/target-raw.js';
-import { closeLater, dial, failureOf, lookupOf, never, openUpstream, send } from './open-upstream.js';
+import { createRawTlsTarget } from '../support/target-tls.js';
+import { closeLater, dial, failureOf, lookupOf, never, openUpstream, send, upgrade } from './open-upstream.js';
 import { describeUpstreamContract } from './upstream-contract.js';
 
 /** A policy whose lookup never answers. */
@@ -49,6 +51,22 @@ describe('an address of this machine', () => {
     expect(target.connections).toHaveLength(1);
   });
 });
+
+for (const [what, secure, open] of [
+  ['in the clear', undefined, createRawTarget],
+  ['over TLS', { verify: false }, createRawTlsTarget],
+] as const) {
+  test(`a connection that was upgraded ${what} can be half-closed by the target`, async () => {
+    const answer = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n';
+    const target = closeLater(await open(({ socket }) => socket.once('data', () => socket.end(answer))));
+    const headers = ['Host', 'h', 'Upgrade', 'x', 'Connection', 'Upgrade'];
+    const { socket } = await upgrade(openUpstream('direct://'), target, { headers, secure });
+    socket.resume();
+    await once(socket, 'end');
+    socket.end('still here');
+    expect(await target.connections[0]?.received('still here')).toContain('still here');
+  });
+}
 
 describe('failures', () => {
   test('a refused connection is econnrefused and names the target', async () => {

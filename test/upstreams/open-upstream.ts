@@ -9,16 +9,17 @@ import { GatewayError } from '../../src/sessions/errors.js';
 import { createUpstream } from '../../src/upstreams/create-upstreams.js';
 import { createTargetPolicy } from '../../src/upstreams/target-policy.js';
 import type { DnsLookup } from '../../src/upstreams/target-policy.js';
-import type { DialTarget, RawRequest, Upstream } from '../../src/upstreams/upstream.js';
+import type { DialTarget, RawRequest, Upgraded, Upstream } from '../../src/upstreams/upstream.js';
 import type { UpstreamOptions } from '../../src/upstreams/upstream-parts.js';
 import { resolveUpstream } from '../../src/upstreams/upstream-url.js';
+import type { UpstreamConfig } from '../../src/upstreams/upstream-url.js';
 
 /** Allows every address. */
 export const openPolicy = createTargetPolicy({ allowPrivate: true, isOwnAddress: () => false });
 
 /** Creates an upstream and closes it at the end of the test. */
-export function openUpstream(url: string, options: Partial<UpstreamOptions> = {}): Upstream {
-  const upstream = createUpstream(resolveUpstream(url), {
+export function openUpstream(config: UpstreamConfig, options: Partial<UpstreamOptions> = {}): Upstream {
+  const upstream = createUpstream(resolveUpstream(config), {
     policy: openPolicy,
     connectTimeoutMs: 5_000,
     responseTimeoutMs: 5_000,
@@ -41,9 +42,9 @@ export async function dial(upstream: Upstream, target: DialTarget, signal = neve
   return tunnel;
 }
 
-/** Sends a GET with a whole head, or what `over` says. */
-export function send(upstream: Upstream, target: DialTarget, over: Partial<RawRequest> = {}): Promise<IncomingMessage> {
-  return upstream.request({
+/** A GET with a whole head, or what `over` says. */
+export function requestTo(target: DialTarget, over: Partial<RawRequest> = {}): RawRequest {
+  return {
     method: 'GET',
     target: { host: target.host, port: target.port },
     path: '/',
@@ -52,7 +53,20 @@ export function send(upstream: Upstream, target: DialTarget, over: Partial<RawRe
     signal: never(),
     onSent: () => {},
     ...over,
-  });
+  };
+}
+
+/** Sends what `requestTo` makes. */
+export function send(upstream: Upstream, target: DialTarget, over: Partial<RawRequest> = {}): Promise<IncomingMessage> {
+  return upstream.request(requestTo(target, over));
+}
+
+/** Asks for another protocol, gets it, and destroys the connection at the end of the test. */
+export async function upgrade(upstream: Upstream, target: DialTarget, over: Partial<RawRequest>): Promise<Upgraded> {
+  const outcome = await upstream.upgrade(requestTo(target, over));
+  if (!('answer' in outcome)) throw new Error(`expected another protocol, got status ${outcome.statusCode}`);
+  onTestFinished(() => void outcome.socket.destroy());
+  return outcome;
 }
 
 /** The GatewayError something fails with. */

@@ -6,6 +6,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 
+import type { Information } from '../../src/upstreams/upstream.js';
 import { createRawTarget } from '../support/target-raw.js';
 import type { RawConnection } from '../support/target-raw.js';
 import { closeLater, failureOf, openUpstream, send } from './open-upstream.js';
@@ -141,6 +142,40 @@ describe('the body', () => {
     expect(await text(answer)).toBe('ok');
     body.end('second');
     await target.connections[0]?.received('second\r\n0\r\n\r\n');
+  });
+
+  test('is followed by its trailers, case, order and repetition kept', async () => {
+    const target = await scripted(answerOk);
+    const body = new PassThrough();
+    let hasEnded = false;
+    const trailers = () => (hasEnded ? ['x-T', '1', 'X-t', '\u00e9', 'x-T', ''] : []);
+    const answer = send(openUpstream('direct://'), target, { method: 'POST', headers: KEEP, body, trailers });
+    body.write('body');
+    await target.connections[0]?.received('body');
+    hasEnded = true;
+    body.end();
+    await answer;
+    const sent = '4\r\nbody\r\n0\r\nx-T: 1\r\nX-t: \u00e9\r\nx-T: \r\n\r\n';
+    expect(await target.connections[0]?.received(sent)).toMatch(/\r\n\r\n$/);
+  });
+
+  test('of stated length has no room for trailers', async () => {
+    const target = await scripted(answerOk);
+    const headers = [...KEEP, 'Content-Length', '4'];
+    const body = Readable.from([Buffer.from('body')]);
+    const trailers = () => ['x-t', '1'];
+    await text(await send(openUpstream('direct://'), target, { method: 'POST', headers, body, trailers }));
+    expect(target.connections[0]?.text.endsWith('\r\n\r\nbody')).toBe(true);
+  });
+
+  test('whose trailers have a line break is bad_request', async () => {
+    const target = await scripted(() => {});
+    const body = Readable.from([Buffer.from('body')]);
+    const trailers = () => ['x-t', '1\r\n\r\nGET /smuggled'];
+    const attempt = send(openUpstream('direct://'), target, { method: 'POST', headers: KEEP, body, trailers });
+    expect(await failureOf(attempt)).toMatchObject({ code: 'bad_request' });
+    await target.connections[0]?.end();
+    expect(target.connections[0]?.text).not.toContain('smuggled');
   });
 
   test('waits for a target that does not read', async () => {
@@ -283,6 +318,46 @@ describe('the answer', () => {
   test('comes after interim answers', async () => {
     const target = await scripted(({ socket }) => void socket.write(`HTTP/1.1 103 Early Hints\r\n\r\n${OK}`));
     expect((await send(openUpstream('direct://'), target)).statusCode).toBe(200);
+  });
+
+  test('comes after interim answers that are told as they come, 100 not among them', async () => {
+    const target = await scripted(({ socket }) => {
+      socket.write(
+        'HTTP/1.1 103 Early Hints\r\nLINK: a\r\nlink: b\r\nX: 1\r\n\r\nHTTP/1.1 100 Continue\r\nA: b\r\n\r\n',
+      );
+      socket.write(`HTTP/1.1 102 \r\n\r\nHTTP/1.1 199 Odd\r\na: \u00e9\r\n\r\n${OK}`, 'latin1');
+    });
+    const told: Information[] = [];
+    const onInformation = (information: Information) => told.push(information);
+    expect(await text(await send(openUpstream('direct://'), target, { onInformation }))).toBe('ok');
+    expect(told).toEqual([
+      { status: 103, reason: 'Early Hints', headers: ['LINK', 'a', 'link', 'b', 'X', '1'] },
+      { status: 102, reason: '', headers: [] },
+      { status: 199, reason: 'Odd', headers: ['a', '\u00e9'] },
+    ]);
+  });
+
+  test('keeps its trailers as they came', async () => {
+    const target = await scripted(
+      ({ socket }) =>
+        void socket.write(
+          'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-t: 1\r\nx-T: 2\r\n\r\n',
+        ),
+    );
+    const answer = await send(openUpstream('direct://'), target);
+    expect(await text(answer)).toBe('ok');
+    expect(answer.rawTrailers).toEqual(['X-t', '1', 'x-T', '2']);
+  });
+
+  test('is late by the time of its request where that has one', async () => {
+    const target = await scripted(() => {});
+    const hasty = openUpstream('direct://', { responseTimeoutMs: 60_000 });
+    const error = await failureOf(send(hasty, target, { responseTimeoutMs: 20 }));
+    expect(error).toMatchObject({ code: 'timeout' });
+    expect(error.message).toContain('no answer within 20 ms');
+    const half = await scripted(({ socket }) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf'));
+    const answer = await send(hasty, half, { responseTimeoutMs: 20 });
+    await expect(text(answer)).rejects.toMatchObject({ code: 'timeout' });
   });
 
   test('that breaks off fails its stream', async () => {

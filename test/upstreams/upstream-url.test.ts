@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
-import { redactUpstreamUrl, resolveUpstream, resolveUpstreams } from '../../src/upstreams/upstream-url.js';
+import { resolveUpstream, resolveUpstreams } from '../../src/upstreams/upstream-url.js';
+import { redactUpstreamUrl } from '../../src/upstreams/upstream-way.js';
 
 describe('an upstream is read', () => {
   for (const [url, spec] of [
@@ -18,6 +19,11 @@ describe('an upstream is read', () => {
     ['http://:@proxy.test', { credentials: undefined }],
     ['http://us%20er:p%40s%3As@proxy.test', { credentials: { user: 'us er', password: 'p@s:s' } }],
     ['http://user:a@b:c/d@proxy.test', { credentials: { user: 'user', password: 'a@b:c/d' } }],
+    [
+      'https://user:pass@proxy.test',
+      { kind: 'https', port: 443, id: 'proxy.test:443', insecure: false, credentials: { user: 'user' } },
+    ],
+    ['https://proxy.test:8443', { kind: 'https', port: 8443, id: 'proxy.test:8443' }],
     ['socks5://proxy.test', { kind: 'socks5', port: 1080, id: 'proxy.test:1080' }],
     ['socks5://proxy.test:80', { kind: 'socks5', port: 80 }],
     [
@@ -39,6 +45,17 @@ describe('an upstream is read', () => {
     expect(spec).toMatchObject({ id: 'proxy.test:80', name: 'one', country: 'us', outgoingIp: '2001:db8::7' });
   });
 
+  test('with a state and a city, in lower case', () => {
+    const spec = resolveUpstream({ url: 'http://proxy.test', state: ' NY', city: 'New York' });
+    expect(spec).toMatchObject({ state: 'ny', city: 'new york' });
+    expect(resolveUpstream('http://proxy.test')).toMatchObject({ state: undefined, city: undefined });
+  });
+
+  test('with a certificate that is not verified', () => {
+    expect(resolveUpstream({ url: 'https://proxy.test', insecure: true })).toMatchObject({ insecure: true });
+    expect(resolveUpstream({ url: 'direct://', insecure: false })).toMatchObject({ kind: 'direct' });
+  });
+
   test('with its id for what is not said', () => {
     const spec = resolveUpstream({ url: 'socks5://user:pass@proxy.test' });
     expect(spec).toMatchObject({ name: 'proxy.test:1080', country: undefined, outgoingIp: 'proxy.test:1080' });
@@ -48,11 +65,12 @@ describe('an upstream is read', () => {
 describe('a fault is named, with what to write instead and no credentials,', () => {
   for (const [url, message] of [
     ['', /^The upstream URL is empty; write http:/],
-    ['proxy.test:3128', /^proxy\.test:3128 is no kind of upstream; write http:\/\/user:pass@host:port, socks5:/],
+    ['proxy.test:3128', /^proxy\.test:3128 is no kind of upstream; write http:\/\/user:pass@host:port, https:/],
     ['ftp://secret:secret@proxy.test', /^ftp:\/\/\*\*\*@proxy\.test is no kind of upstream/],
+    ['https://sec%3Aret:secret@proxy.test', /can't have a colon/],
     [
-      'https://secret:secret@proxy.test',
-      /^https:\/\/\*\*\*@proxy\.test: this version doesn't have https:\/\/ upstreams yet; use/,
+      'socks4://secret:secret@proxy.test',
+      /^socks4:\/\/\*\*\*@proxy\.test: this version doesn't have socks4:\/\/ upstreams yet; use/,
     ],
     ['socks4://proxy.test', /this version doesn't have socks4:\/\/ upstreams yet/],
     ['socks4a://proxy.test', /this version doesn't have socks4a:\/\/ upstreams yet/],
@@ -83,9 +101,18 @@ describe('a fault is named, with what to write instead and no credentials,', () 
     });
   }
 
+  test('in insecure on a proxy that is spoken to in the clear', () => {
+    expect(() => resolveUpstream({ url: 'http://secret:secret@proxy.test', insecure: true })).toThrow(
+      /^proxy\.test:80: insecure is .*targets\.insecure/,
+    );
+  });
+
   for (const [what, over, message] of [
     ['country', { country: 'usa' }, /^127\.0\.0\.2: country usa is not/],
     ['outgoing IP', { outgoingIp: 'here' }, /^127\.0\.0\.2: outgoingIp here is not an IP address/],
+    ['certificate', { insecure: true }, /^127\.0\.0\.2: insecure is about the certificate of an https:\/\/ proxy/],
+    ['state', { state: ' ' }, /^127\.0\.0\.2: the state has 0 characters; write 1 to 50/],
+    ['city', { city: 'x'.repeat(51) }, /^127\.0\.0\.2: the city has 51 characters; write 1 to 50/],
     ['name', { name: ' ' }, /^127\.0\.0\.2 has an empty name/],
   ] as const) {
     test(`in a ${what}`, () => expect(() => resolveUpstream({ url: 'local://127.0.0.2', ...over })).toThrow(message));
