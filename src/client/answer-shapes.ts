@@ -1,11 +1,16 @@
 // Whether an answer is what was asked for. Only what tells a gateway's answer from another program's is looked at, so
 // that members a later version adds, or leaves out, break nothing.
 
-import type { SessionList, SessionResource, UpstreamList } from '../protocol/rest.js';
+import type { SessionList, SessionResource, SlotResource, UpstreamList } from '../protocol/rest.js';
 
 /** Whether this is a session. */
 export function isSession(value: unknown): value is SessionResource {
   return hasText(value, 'id') && hasText(value, 'outgoingIp');
+}
+
+/** Whether this is a booked slot. */
+export function isSlot(value: unknown): value is SlotResource {
+  return hasText(value, 'slot') && isRecord(value) && typeof value['startsInMs'] === 'number';
 }
 
 /** Whether this is a page of sessions. */

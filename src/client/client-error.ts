@@ -4,6 +4,7 @@
 export interface SessionsClientErrorDetails {
   readonly code: string;
   readonly status?: number | undefined;
+  readonly retryAfterMs?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -18,11 +19,14 @@ export class SessionsClientError extends Error {
   readonly code: string;
   /** Status of the answer; undefined where there was none. */
   readonly status: number | undefined;
+  /** When to try again, in milliseconds from then, where the gateway said so. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(message: string, { code, status, cause }: SessionsClientErrorDetails) {
+  constructor(message: string, { code, status, retryAfterMs, cause }: SessionsClientErrorDetails) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.status = status;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 

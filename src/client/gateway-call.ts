@@ -75,7 +75,9 @@ function refusalOf(
   }
   const reason = (told?.message ?? text).trim().slice(0, 300).replaceAll(apiKey, '***');
   const what = `the gateway at ${url} answered ${status} ${code} to ${call.method} ${call.path}`;
-  return new SessionsClientError(reason === '' ? what : `${what}: ${reason}`, { code, status });
+  const retryAfterSeconds = Number(headers.get(HEADER.retryAfter) ?? NaN);
+  const retryAfterMs = Number.isFinite(retryAfterSeconds) ? retryAfterSeconds * 1000 : undefined;
+  return new SessionsClientError(reason === '' ? what : `${what}: ${reason}`, { code, status, retryAfterMs });
 }
 
 function readErrorBody(text: string): { readonly error: string; readonly message: string | undefined } | undefined {

@@ -1,7 +1,14 @@
 // The calls of a gateway's REST API, typed. Time limits, keys and failures are in `gateway-call.ts`.
 
-import type { CreateSessionBody, SessionList, SessionResource, UpstreamList } from '../protocol/rest.js';
-import { isPlainList, isSession, isSessionList, isUpstreamList } from './answer-shapes.js';
+import type {
+  CreateSessionBody,
+  SessionList,
+  SessionResource,
+  SlotResource,
+  UpstreamList,
+  VerdictBody,
+} from '../protocol/rest.js';
+import { isPlainList, isSession, isSessionList, isSlot, isUpstreamList } from './answer-shapes.js';
 import { SessionsClientError } from './client-error.js';
 import { callGateway, readJson, unexpectedAnswer } from './gateway-call.js';
 import type { GatewayCall } from './gateway-call.js';
@@ -60,7 +67,7 @@ export class SessionsClient {
 
   /** Finds a session; undefined if there is none of this ID, or not any more. */
   async get(id: string): Promise<SessionResource | undefined> {
-    return this.#read({ method: 'GET', path: `/api/sessions/${encodeURIComponent(id)}` }, isSession).catch(noSession);
+    return this.#read({ method: 'GET', path: pathOf(id) }, isSession).catch(noSession);
   }
 
   /** Gives one page of the list of sessions. */
@@ -85,7 +92,29 @@ export class SessionsClient {
 
   /** Ends a session; false if there is none of this ID, or not any more. */
   async delete(id: string): Promise<boolean> {
-    return this.#delete(`/api/sessions/${encodeURIComponent(id)}`);
+    return this.#delete(pathOf(id));
+  }
+
+  /**
+   * Books the next use of a session that its client paces. Booking is the use: the slot counts, started or not, until it
+   * is given back.
+   *
+   * @throws SessionsClientError also `serverbusy`, with `retryAfterMs`, where it would start too late
+   */
+  async bookSlot(id: string, host: string): Promise<SlotResource> {
+    return this.#read({ method: 'POST', path: `${pathOf(id)}/slots`, body: { host } }, isSlot);
+  }
+
+  /** Gives a slot back; false if it has started, or its session is gone. */
+  async cancelSlot(id: string, slot: string): Promise<boolean> {
+    const call = { method: 'DELETE', path: `${pathOf(id)}/slots/${encodeURIComponent(slot)}` } as const;
+    return (await callGateway(this.#address, call, this.#timeoutMs).catch(notThere)) !== undefined;
+  }
+
+  /** Tells what was seen at a target; false if there is no such session any more. */
+  async reportVerdict(id: string, { host, verdict }: VerdictBody): Promise<boolean> {
+    const call = { method: 'POST', path: `${pathOf(id)}/verdicts`, body: { host, verdict } } as const;
+    return (await callGateway(this.#address, call, this.#timeoutMs).catch(noSession)) !== undefined;
   }
 
   /** Lists the ways out, and the delays a client must reckon with. */
@@ -126,8 +155,18 @@ export class SessionsClient {
   }
 }
 
+function pathOf(id: string): string {
+  return `/api/sessions/${encodeURIComponent(id)}`;
+}
+
 /** Makes "no such session" a value, whichever of its two statuses it came with; other errors stay errors. */
 function noSession(error: unknown): undefined {
   if (error instanceof SessionsClientError && error.code === 'bad_session_id') return undefined;
+  throw error;
+}
+
+/** Makes "there is none" a value; other errors stay errors. */
+function notThere(error: unknown): undefined {
+  if (error instanceof SessionsClientError && error.status === 404) return undefined;
   throw error;
 }

@@ -33,6 +33,23 @@ export interface CreateSessionBody {
   readonly pin?: string | undefined;
 }
 
+/** A booked start of a session that its client paces: answer of `POST /api/sessions/ID/slots`. */
+export interface SlotResource {
+  /** Gives it back, before its start. */
+  readonly slot: string;
+  readonly startsInMs: number;
+  /** Wait of the use after this one. */
+  readonly nextUseInMs: number;
+  readonly outgoingIp: string;
+}
+
+/** What a crawler saw at a target: body of `POST /api/sessions/ID/verdicts`. */
+export interface VerdictBody {
+  readonly host: string;
+  /** `banned` keeps the outgoing IP from the domain of that host for a while. */
+  readonly verdict: 'good' | 'banned';
+}
+
 /** Answer of `GET /api/sessions`; `after` continues the list, `null` ends it. */
 export interface SessionList {
   readonly sessions: readonly SessionResource[];

@@ -1,16 +1,17 @@
 import { expect, onTestFinished, test } from 'vitest';
 
 import { SessionsClient } from '../../src/client/index.js';
-import { Gateway } from '../../src/gateway/index.js';
+import { Gateway, type GatewayOptions } from '../../src/gateway/index.js';
 
 const KEY = 'configured-key';
+const OTHER_KEY = 'second-api-key';
 
-async function createClient(): Promise<{ client: SessionsClient; gateway: Gateway }> {
+async function createClient(options: GatewayOptions = {}): Promise<{ client: SessionsClient; gateway: Gateway }> {
   const upstreams = [
     { url: 'local://127.0.0.2', name: 'two', country: 'us' },
     { url: 'local://127.0.0.3', name: 'three' },
   ];
-  const gateway = new Gateway({ port: 0, apiKeys: [KEY], sessions: { max: 3 }, upstreams });
+  const gateway = new Gateway({ port: 0, apiKeys: [KEY, OTHER_KEY], sessions: { max: 3 }, upstreams, ...options });
   await gateway.listen();
   onTestFinished(() => gateway.close());
   return { client: new SessionsClient(gateway.proxyUrl), gateway };
@@ -77,3 +78,63 @@ test('what the gateway refuses has its code', async () => {
   await expect(stranger.list()).rejects.toMatchObject({ code: 'bad_auth', status: 401 });
   await expect(stranger.listPlain()).rejects.toMatchObject({ code: 'bad_auth', status: 401 });
 });
+
+test('slots are booked one delay apart, given back, and refused past the longest hold', async () => {
+  const { client } = await createClient({ delays: { default: '10s', maxHold: '15s', refusedRaise: false } });
+  const { id, outgoingIp } = await client.create({ pacing: 'client' });
+  expect(await client.bookSlot(id, 'example.com')).toMatchObject({ startsInMs: 0, outgoingIp });
+  const held = await client.bookSlot(id, 'example.com:443');
+  expect(held.startsInMs).toBeGreaterThan(9_000);
+  expect(held.nextUseInMs).toBeGreaterThan(19_000);
+  const refused = client.bookSlot(id, 'example.com');
+  await expect(refused).rejects.toMatchObject({ code: 'serverbusy', status: 503, retryAfterMs: 20_000 });
+  expect(await client.cancelSlot(id, held.slot)).toBe(true);
+  expect(await client.cancelSlot(id, held.slot)).toBe(false);
+  expect((await client.bookSlot(id, 'example.com')).startsInMs).toBeLessThanOrEqual(held.startsInMs);
+  expect(await client.get(id)).toMatchObject({ uses: 2 });
+});
+
+test('a slot of another API key can be neither booked nor given back', async () => {
+  const { client, gateway } = await createClient({ delays: { default: '10s' } });
+  const { id } = await client.create({ pacing: 'client' });
+  await client.bookSlot(id, 'example.com');
+  const { slot } = await client.bookSlot(id, 'example.com');
+  const stranger = new SessionsClient(gateway.proxyUrl.replace(KEY, OTHER_KEY));
+  await expect(stranger.bookSlot(id, 'example.com')).rejects.toMatchObject({ code: 'bad_session_id', status: 404 });
+  const own = await stranger.create();
+  expect(await stranger.cancelSlot(id, slot)).toBe(false);
+  expect(await stranger.cancelSlot(own.id, slot)).toBe(false);
+  expect(await client.cancelSlot(id, slot)).toBe(true);
+});
+
+test('a verdict keeps the outgoing IP from that domain', async () => {
+  const { client } = await createClient();
+  const { id } = await client.create({ pacing: 'client' });
+  expect(await client.reportVerdict(id, { host: 'www.example.com', verdict: 'good' })).toBe(true);
+  await client.bookSlot(id, 'example.com');
+  expect(await client.reportVerdict(id, { host: 'www.example.com', verdict: 'banned' })).toBe(true);
+  await expect(client.bookSlot(id, 'shop.example.com')).rejects.toMatchObject({
+    code: 'banned',
+    retryAfterMs: 600_000,
+  });
+  expect(await client.bookSlot(id, 'example.org')).toBeDefined();
+  expect(await client.reportVerdict('404', { host: 'example.com', verdict: 'good' })).toBe(false);
+});
+
+for (const [what, body] of [
+  ['a slot without a host', {}],
+  ['a slot with a URL for a host', { host: 'http://example.com/' }],
+  ['a slot with more than a host', { host: 'example.com', at: 5 }],
+] as const) {
+  test(`${what} is refused with what was wrong`, async () => {
+    const { client, gateway } = await createClient();
+    const { id } = await client.create();
+    const response = await fetch(`${gateway.url}/api/sessions/${id}/slots`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`${KEY}:`)}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: 'bad_request', message: expect.stringMatching(/host|at/) });
+  });
+}

@@ -10,7 +10,8 @@ import type { ApiListener } from '../dispatch.js';
 import type { Stats } from '../stats/stats.js';
 import { certificateRoute } from './certificate.js';
 import { onlyMethods, refuseForeignPages, type RouteEnv, tellError, tellUnknown } from './frame.js';
-import { jsonRoutes, UnsupportedBody } from './json-sessions.js';
+import { UnsupportedBody } from './json-body.js';
+import { jsonRoutes } from './json-sessions.js';
 import { plainSessionRoutes } from './plain-sessions.js';
 import { statsRoutes } from './stats.js';
 

@@ -8,10 +8,10 @@ import type { SessionView } from '../../stores/session-store.js';
 import type { Upstream } from '../../upstreams/upstream.js';
 import { type GatewayContext, sessionsOf, usableUpstreams } from '../context.js';
 import { refusalError } from '../refusals.js';
-import { needsApiKey, onlyMethods, type RouteContext, type RouteEnv, tellError } from './frame.js';
+import { needsApiKey, onlyMethods, type RouteContext, type RouteEnv } from './frame.js';
+import { readJsonBody } from './json-body.js';
+import { addSlotRoutes, unknownSession } from './session-slots.js';
 
-const MAX_BODY_BYTES = 64 * 1024;
-const BODY_TIMEOUT_MS = 30_000;
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
 
@@ -44,7 +44,7 @@ export function jsonRoutes(context: GatewayContext): Hono<RouteEnv> {
   });
 
   routes.post('/sessions', async (c) => {
-    const { pin, ...traits } = await readBody(c);
+    const { pin, ...traits } = await readJsonBody(c, createBody, 'a session');
     const upstreams = pin === undefined ? usableUpstreams(context) : [pinned(context, pin)];
     const answer = await store.create({ owner: c.get('owner'), traits, upstreams });
     if (!answer.ok) throw refusalError(answer, { session: { kind: 'create' }, traits });
@@ -61,6 +61,7 @@ export function jsonRoutes(context: GatewayContext): Hono<RouteEnv> {
     return removed ? c.body(null, 204) : unknownSession(c);
   });
 
+  addSlotRoutes(context, routes);
   routes.get('/upstreams', async (c) => c.json(await upstreamList(context, c.get('owner'))));
 
   routes.all('/sessions', onlyMethods('GET', 'POST'));
@@ -123,68 +124,10 @@ function readPage(c: RouteContext): { after: string | undefined; limit: number }
   return { after, limit: Number(limit) };
 }
 
-async function readBody(c: RouteContext): Promise<z.infer<typeof createBody>> {
-  const text = await readText(c);
-  if (text === '') return {};
-  const type = c.req.header('content-type') ?? '';
-  if (!/^application\/json\s*(?:;|$)/i.test(type)) throw new UnsupportedBody(type);
-  const parsed = createBody.safeParse(parseJson(text));
-  if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': '));
-  throw new GatewayError('bad_request', `The body is no description of a session: ${faults.join('; ')}`);
-}
-
-/** hono's own body limit needs the global Request replaced, which a library must not do. */
-async function readText(c: RouteContext): Promise<string> {
-  const { incoming } = c.env;
-  const timer = setTimeout(() => incoming.destroy(), BODY_TIMEOUT_MS);
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
-      bytes += (chunk as Buffer).length;
-      if (bytes > MAX_BODY_BYTES) throw bodyTooLarge();
-      chunks.push(chunk as Buffer);
-    }
-  } catch (error) {
-    if (error instanceof GatewayError) throw error;
-    throw new GatewayError('client_conn_closed', 'The body did not arrive whole, or in time', { cause: error });
-  } finally {
-    clearTimeout(timer);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function bodyTooLarge(): GatewayError {
-  return new GatewayError('request_too_large', `A body may have at most ${MAX_BODY_BYTES} bytes`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new GatewayError('bad_request', `The body is not JSON: ${(error as Error).message}`);
-  }
-}
-
-/** A body that is not declared to be JSON: 415, a status of this API alone. */
-export class UnsupportedBody extends Error {
-  override readonly name = 'UnsupportedBody';
-
-  constructor(type: string) {
-    super(`Send the body as content-type application/json, not ${type === '' ? 'without a type' : `"${type}"`}`);
-  }
-}
-
 function pinned({ upstreams }: GatewayContext, pin: string): Upstream {
   const named = [...upstreams.values()];
   const found = named.find(({ name }) => name === pin);
   if (found !== undefined) return found;
   const known = named.map(({ name }) => name).slice(0, 20);
   throw new GatewayError('bad_request', `No upstream is called "${pin}"; there are ${known.join(', ')}`);
-}
-
-function unknownSession(c: RouteContext): Response {
-  const message = `No session ${c.req.param('id')} for this API key: it expired or was deleted`;
-  return tellError(c, new GatewayError('bad_session_id', message), 404);
 }
