@@ -14,7 +14,10 @@ import { GatewayError } from '../sessions/errors.js';
 /** Realm of the challenges; the user is an API key, the password is parameters or empty. */
 export const CHALLENGE = 'Basic realm="session-proxy", charset="UTF-8"';
 
-/** How long a client has to close its side once it was refused. */
+/**
+ * How long a client that was refused may go on sending. It is read and dropped: unread bytes would turn the close into a
+ * reset, and the client could lose the answer.
+ */
 const LINGER_MS = 5000;
 
 /** Turns anything thrown into an error that can be answered; what nobody foresaw is `internal_error`. */
@@ -49,7 +52,7 @@ export function errorHeaders(error: GatewayError, { dialect, sentSession }: Echo
 }
 
 /**
- * Answers a request with an error. A body that was not read to its end is not waited for: the connection closes.
+ * Answers a request with an error. The rest of a body that is still coming is dropped, and then the connection closes.
  *
  * @returns the status that was told
  */
@@ -62,8 +65,23 @@ export function answerRequest(
   if (!req.complete) headers.push('Connection', 'close');
   res.sendDate = false;
   res.writeHead(status, reason, headers);
-  res.end(body);
+  if (req.complete) res.end(body);
+  else {
+    res.write(body);
+    res.flushHeaders();
+    endWith(req, res);
+  }
   return status;
+}
+
+/** Ends an answer, and with it the connection, when the body of its request has been read and dropped. */
+function endWith(req: IncomingMessage, res: ServerResponse): void {
+  const end = (): void => {
+    clearTimeout(timer);
+    res.end();
+  };
+  const timer = setTimeout(end, LINGER_MS);
+  req.once('end', end).once('close', end).resume();
 }
 
 /**
@@ -77,12 +95,11 @@ export function answerSocket(socket: Duplex, error: GatewayError, echo?: Echo): 
     socket.destroy();
     return status;
   }
-  // What the client still sends is read and dropped: unread bytes would turn the close into a reset, and the client
-  // could lose the answer.
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));
-  socket.end(`${headOf(status, reason, [...headers, 'Connection', 'close'])}${body}`);
+  socket.write(headOf(status, reason, [...headers, 'Connection', 'close']), 'latin1');
+  socket.end(body);
   return status;
 }
 
@@ -97,18 +114,19 @@ interface ErrorAnswer {
   readonly status: number;
   readonly reason: string;
   readonly headers: string[];
-  readonly body: string;
+  /** Bytes, for node writes a head together with a text in the coding of the text. */
+  readonly body: Buffer;
 }
 
 function errorAnswer(error: GatewayError, echo: Echo = NO_ECHO): ErrorAnswer {
   const ours = errorHeaders(error, echo);
   if (echo.dialect === 'zyte') {
     const { status, reason, headers, body } = zyteAnswer(error);
-    return { status, reason, headers: [...ours, ...headers], body };
+    return { status, reason, headers: [...ours, ...headers], body: Buffer.from(body) };
   }
   const { status, reason } = WIRE_ERRORS[error.code];
-  const body = `${error.message.replaceAll(/[\r\n]+/g, ' ')}\n`;
-  const length = String(Buffer.byteLength(body));
+  const body = Buffer.from(`${error.message.replaceAll(/[\r\n]+/g, ' ')}\n`);
+  const length = String(body.length);
   return {
     status,
     reason,

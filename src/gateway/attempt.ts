@@ -1,13 +1,13 @@
 // One attempt at a request: acquired, held until its slot, sent, and held against the ban rules. It ends with the head
 // of an answer to relay, or with an error after which another attempt may be made.
 
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { crossingHeaders, type UseFacts } from './relay-headers.js';
 import { transferCodingsOf } from '../protocol/raw-headers.js';
 import { banRuleOf } from '../sessions/ban.js';
 import { GatewayError } from '../sessions/errors.js';
 import type { Acquired } from '../stores/session-store.js';
+import { toGatewayError } from '../upstreams/dial-errors.js';
 import type { Information } from '../upstreams/upstream.js';
 import type { AskedRequest } from './asked-request.js';
 import { isBan } from './ban-check.js';
@@ -59,14 +59,21 @@ export async function attempt(context: GatewayContext, attempted: Attempt): Prom
   return { answer, facts: { ...use.facts, ...extraFacts(request, { requestTimeMs, headers }) } };
 }
 
-/** Holds an answer against the ban rules, where its client and session want that. @throws GatewayError `banned` */
+/**
+ * Holds an answer against the ban rules, where its client and session want that.
+ *
+ * @throws GatewayError `banned`, or what the page breaks off with while it is looked at
+ */
 export async function judge(
   { options }: GatewayContext,
-  { directives, target }: AskedRequest,
+  { directives, target, authority }: AskedRequest,
   { answer, acquired }: { readonly answer: IncomingMessage; readonly acquired: Acquired },
 ): Promise<void> {
   if (!directives.bancheck || acquired.session?.bancheck === false) return;
-  if (!(await isBan(answer, banRuleOf(target.host, options.banRules)))) return;
+  const banned = await isBan(answer, banRuleOf(target.host, options.banRules)).catch((error: unknown) => {
+    throw toGatewayError(error, `Reading the answer of ${authority}`);
+  });
+  if (!banned) return;
   answer.destroy();
   const { cooldownMs } = options.rules.bans;
   const message = `${target.host} has banned the outgoing IP; ask for the page with X-Crawlera-No-Bancheck to see it`;
@@ -80,12 +87,11 @@ export function hasBody(req: IncomingMessage): boolean {
 
 /** What an answer tells besides, to those who asked for it. */
 export function extraFacts(
-  { directives, echo }: AskedRequest,
+  { directives }: AskedRequest,
   { requestTimeMs, headers }: { readonly requestTimeMs: number; readonly headers: readonly string[] },
-): Pick<UseFacts, 'requestTimeSeconds' | 'userAgent' | 'requestId'> {
+): Pick<UseFacts, 'requestTimeSeconds' | 'userAgent'> {
   return {
     requestTimeSeconds: directives.debug.requestTime ? requestTimeMs / 1000 : undefined,
     userAgent: directives.debug.userAgent ? userAgentOf(headers) : undefined,
-    requestId: echo.dialect === 'zyte' ? randomUUID() : undefined,
   };
 }

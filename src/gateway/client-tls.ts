@@ -16,33 +16,52 @@ export interface ClientTls {
   readonly contextFor: (host: string) => Promise<SecureContext>;
 }
 
-/** Puts TLS on a client's connection. @returns undefined with the reason where the client broke off, or speaks no TLS */
+/** Puts TLS on a client's connection. @returns the reason where the client broke off, or speaks no TLS; all is closed then */
 export function acceptTls({ socket, context, contextFor }: ClientTls): Promise<TLSSocket | Error> {
+  // Its close is over, and would not be told to what is put on it now.
+  if (socket.destroyed) return Promise.resolve(new Error(CLOSED));
+  const secured = new TLSSocket(socket, {
+    isServer: true,
+    secureContext: context,
+    ALPNProtocols: ['http/1.1'],
+    SNICallback: (host, done) => {
+      contextFor(host).then(
+        (found) => done(null, found),
+        (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
+      );
+    },
+  });
+  return handshake(secured, socket);
+}
+
+const CLOSED = 'the connection was closed';
+
+function handshake(secured: TLSSocket, socket: Socket): Promise<TLSSocket | Error> {
   return new Promise((resolve) => {
-    const secured = new TLSSocket(socket, {
-      isServer: true,
-      secureContext: context,
-      ALPNProtocols: ['http/1.1'],
-      SNICallback: (host, done) => {
-        contextFor(host).then(
-          (found) => done(null, found),
-          (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
-        );
-      },
-    });
     let failure: Error | undefined;
-    const timer = setTimeout(() => secured.destroy(), HANDSHAKE_MS);
-    // Stays: a reset between here and the first listener of the caller would end the process.
-    secured.on('error', (error) => (failure ??= error));
-    // What `tls.Server` itself listens to; a TLSSocket has no other word for a handshake that failed.
-    secured.once('_tlsError', (error: Error) => (failure ??= error));
+    let isOver = false;
+    const giveUp = (): void => void secured.destroy();
+    const timer = setTimeout(giveUp, HANDSHAKE_MS);
+    const onFailure = (error: Error): void => {
+      failure ??= error;
+      if (isOver) giveUp();
+    };
+    // Both stay. Without the first, an error between here and the first listener of the caller would end the process;
+    // the second is what `tls.Server` itself listens to: a TLSSocket has no other word for TLS that fails, and without
+    // a `tls.Server` it stays open after that.
+    secured.on('error', onFailure).on('_tlsError', onFailure);
     const onClose = (): void => {
       clearTimeout(timer);
-      resolve(failure ?? new Error('the connection was closed'));
+      resolve(failure ?? new Error(CLOSED));
     };
+    // Who has sent its end has no handshake to go on with, and may be half-closed for ever. An end that came before TLS
+    // was put on the connection is told there only.
+    for (const side of [secured, socket]) side.once('end', giveUp);
     secured.once('close', onClose);
     secured.once('secure', () => {
+      isOver = true;
       clearTimeout(timer);
+      for (const side of [secured, socket]) side.off('end', giveUp);
       secured.off('close', onClose);
       resolve(secured);
     });

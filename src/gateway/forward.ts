@@ -3,13 +3,16 @@
 
 import type { ServerResponse } from 'node:http';
 import { transferCodingsOf } from '../protocol/raw-headers.js';
+import { isInPlace } from '../sessions/choice.js';
 import { GatewayError } from '../sessions/errors.js';
 import { attemptsOf, mayRetry } from '../sessions/retry.js';
 import type { SessionRef } from '../sessions/session.js';
+import type { Acquired } from '../stores/session-store.js';
 import { answerRequest, asGatewayError } from './answer.js';
 import type { AskedRequest } from './asked-request.js';
 import { attempt, hasBody } from './attempt.js';
 import { type GatewayContext, usableUpstreams } from './context.js';
+import { Failures } from './failures.js';
 import { leavingOf } from './leaving.js';
 import { relayAnswer, relayInformation } from './relay-answer.js';
 import { RequestBody, tooLarge } from './request-body.js';
@@ -54,8 +57,8 @@ class Course {
   readonly #parts: CourseParts;
   readonly #tried = new Set<string>();
   #session: SessionRef | undefined;
+  readonly #failures = new Failures();
   #attemptsLeft: number;
-  #lastError: GatewayError | undefined;
   /** Of the session that answered. */
   sessionId: string | undefined;
 
@@ -79,13 +82,7 @@ class Course {
       this.sessionId = use.acquired?.session?.id;
       return false;
     } catch (thrown) {
-      const error = this.#errorOf(leaving.signal.aborted ? leaving.signal.reason : thrown, use);
-      if (error.code === 'internal_error') this.#tellFailure(thrown);
-      const retried = this.#mayGoOn(use, error);
-      const status = retried ? undefined : this.fail(error);
-      await use.end({ error, status, retried });
-      if (retried) this.#goOn(use, error);
-      return retried;
+      return this.#endFailed(use, leaving.signal.aborted ? leaving.signal.reason : thrown);
     }
   }
 
@@ -133,31 +130,44 @@ class Course {
     });
   }
 
-  /** The error to tell: when a further attempt is refused its start, that of the attempt before it says more. */
-  #errorOf(thrown: unknown, use: Use): GatewayError {
+  /** Settles an attempt that failed. @returns whether another one is to be made */
+  async #endFailed(use: Use, thrown: unknown): Promise<boolean> {
     const error = asGatewayError(thrown);
-    const isRefusal = use.acquired === undefined && error.code !== 'client_conn_closed' && error.code !== 'banned';
-    return isRefusal && this.#lastError !== undefined ? this.#lastError : error;
+    if (error.code === 'internal_error') this.#tellFailure(thrown);
+    const { acquired } = use;
+    const failing = {
+      wasRefused: acquired === undefined,
+      nextRequestInMs: acquired?.nextRequestInMs,
+      nowMs: this.#context.clock.nowMs(),
+    };
+    this.#failures.note(error, failing);
+    if (acquired !== undefined) this.#leaveOut(acquired, use.wasSent || error.code === 'banned');
+    const retried = this.#mayGoOn(use, error);
+    const told = retried ? error : this.#failures.told(error, failing);
+    await use.end({ error: told, status: retried ? undefined : this.fail(told), retried });
+    return retried;
+  }
+
+  /**
+   * Leaves a way out that failed to the other requests, with all that have its outgoing IP where the target has seen
+   * that. In a session there is but one way, and a session that was made for this request is the one of all attempts.
+   */
+  #leaveOut({ upstreamId, outgoingIp, session }: Acquired, wasSeen: boolean): void {
+    if (session !== undefined) this.#session = { kind: 'id', id: session.id };
+    this.#tried.add(upstreamId);
+    if (!wasSeen) return;
+    for (const upstream of usableUpstreams(this.#context)) {
+      if (upstream.outgoingIp === outgoingIp) this.#tried.add(upstream.id);
+    }
   }
 
   #mayGoOn(use: Use, { code }: GatewayError): boolean {
-    const { req, res } = this.#parts.request;
+    const { req, res, directives } = this.#parts.request;
     if (this.#attemptsLeft === 0 || use.acquired === undefined || res.headersSent) return false;
     if (!mayRetry({ code, method: req.method ?? '', hasBody: hasBody(req), wasSent: use.wasSent })) return false;
-    const { upstreamId, session } = use.acquired;
-    return (
-      session !== undefined ||
-      usableUpstreams(this.#context).some(({ id }) => id !== upstreamId && !this.#tried.has(id))
-    );
-  }
-
-  #goOn({ acquired }: Use, error: GatewayError): void {
-    this.#lastError = error;
-    if (acquired === undefined) return;
-    this.#tried.add(acquired.upstreamId);
-    // A session that was made for this request and is banned has its answer: further attempts are its own.
-    if (error.code === 'banned' && acquired.session !== undefined)
-      this.#session = { kind: 'id', id: acquired.session.id };
+    if (use.acquired.session !== undefined) return true;
+    const left = usableUpstreams(this.#context).filter(({ id }) => !this.#tried.has(id));
+    return left.some((upstream) => isInPlace(upstream, directives.traits));
   }
 
   #tellFailure(error: unknown): void {

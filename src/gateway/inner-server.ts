@@ -32,14 +32,17 @@ export class InnerServer<T> {
     this.#handlers = handlers;
     this.#server = http.createServer((req, res) => this.#onRequest(req, res));
     setForClients(this.#server);
+    // node watches over the heads of connections that a listening server accepted; here their silence is what ends them.
+    this.#server.timeout = HEADERS_TIMEOUT_MS;
     this.#server.on('checkExpectation', (req, res) => this.#onRequest(req, res));
     this.#server.on('upgrade', (req, socket, head) => void this.#onUpgrade(req, socket as Socket, head));
-    this.#server.on('connect', (req, socket) => handlers.onConnect(this.#tunnelOf(req), req, socket as Socket));
+    this.#server.on('connect', (req, socket) => this.#onConnect(req, socket as Socket));
     this.#server.on('clientError', (error, socket) => this.#onClientError(error, socket as Socket));
   }
 
   /** Serves a connection. @returns when it is closed */
   serve(socket: Socket, tunnel: T): Promise<void> {
+    if (socket.destroyed) return Promise.resolve();
     this.#tunnels.set(socket, tunnel);
     this.#sockets.add(socket);
     const closed = new Promise<void>((resolve) => {
@@ -48,8 +51,6 @@ export class InnerServer<T> {
         resolve();
       });
     });
-    // node watches over the heads of connections that a listening server accepted; this one has none.
-    socket.setTimeout(HEADERS_TIMEOUT_MS);
     this.#server.emit('connection', socket);
     if (this.#draining) socket.destroySoon();
     return closed;
@@ -81,6 +82,12 @@ export class InnerServer<T> {
     const end = this.#running.start(socket);
     await this.#handlers.onUpgrade(this.#tunnelOf(req), req, socket, head);
     end();
+  }
+
+  #onConnect(req: IncomingMessage, socket: Socket): void {
+    // A refusal would stand in the middle of the answer that is running.
+    if (this.#running.isRunning(socket)) socket.destroy();
+    else this.#handlers.onConnect(this.#tunnelOf(req), req, socket);
   }
 
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {

@@ -8,11 +8,10 @@ import { TLSSocket } from 'node:tls';
 import { HEADER } from '../protocol/header-names.js';
 import type { RawHeaders } from '../protocol/raw-headers.js';
 import { VERSION } from '../protocol/version.js';
-import type { GatewayError } from '../sessions/errors.js';
 import { type Credentials, readAsked } from './admission.js';
 import { asGatewayError, headOf } from './answer.js';
 import { acceptTls } from './client-tls.js';
-import type { GatewayContext } from './context.js';
+import { type GatewayContext, whileOpen } from './context.js';
 import type { InnerServer } from './inner-server.js';
 import type { Target } from './request-target.js';
 import { sniff } from './sniff.js';
@@ -44,15 +43,25 @@ export interface OpenTunnel extends Credentials {
 /** Makes the handler of such CONNECTs; it resolves when the tunnel is closed, and never rejects. */
 export function createIntercept(context: GatewayContext, inner: InnerServer<OpenTunnel>) {
   const tellRefusal = createRefusalTeller(context);
+  const opening = new OpeningTunnels(context.closing);
 
-  async function openTls(connect: InterceptedConnect): Promise<void> {
+  /** Puts TLS on it; undefined where the client broke off. */
+  async function openTls(connect: InterceptedConnect): Promise<TLSSocket | undefined> {
     const { socket, target } = connect;
     const authority = await context.authority();
     const contextFor = (host: string) => authority.contextFor(host);
     const secured = await acceptTls({ socket, context: await contextFor(target.host), contextFor });
-    if (secured instanceof TLSSocket) return serve(connect, secured);
-    socket.destroy();
-    tellRefusal(connect, secured);
+    if (secured instanceof TLSSocket) return secured;
+    if (!context.closing.aborted) tellRefusal(connect, secured);
+    return undefined;
+  }
+
+  /** Finds out what is spoken; undefined where there is nothing to go on with. */
+  async function open(connect: InterceptedConnect): Promise<Socket | 'blind' | undefined> {
+    const speech = await sniff(connect.socket);
+    if (speech === 'tls') return openTls(connect);
+    if (speech === 'http') return connect.socket;
+    return speech === 'gone' || context.options.intercept === 'always' ? undefined : 'blind';
   }
 
   function serve({ owner, password, req, target }: InterceptedConnect, socket: Socket): Promise<void> {
@@ -72,7 +81,7 @@ export function createIntercept(context: GatewayContext, inner: InnerServer<Open
     const asked = readAsked(context, { headers: req.rawHeaders, defaults: [], password });
     const head = (socket.read() as Buffer | null) ?? Buffer.alloc(0);
     const onAnswered = (): void => undefined;
-    await tunnel(context, { ...asked, socket, head, owner, target, wasAnswered: true, onAnswered });
+    await whileOpen(context, tunnel(context, { ...asked, socket, head, owner, target, wasAnswered: true, onAnswered }));
   }
 
   return async function intercept(connect: InterceptedConnect): Promise<void> {
@@ -80,21 +89,45 @@ export function createIntercept(context: GatewayContext, inner: InnerServer<Open
     try {
       socket.write(headOf(200, 'Connection Established', [HEADER.version, VERSION]));
       if (head.length > 0) socket.unshift(head);
-      const speech = await sniff(socket);
-      if (speech === 'tls') await openTls(connect);
-      else if (speech === 'http') await serve(connect, socket);
-      else if (speech === 'gone' || context.options.intercept === 'always') socket.destroy();
-      else await passBlind(connect);
+      const opened = await opening.watch(socket, open(connect));
+      if (opened === undefined) socket.destroy();
+      else if (opened === 'blind') await passBlind(connect);
+      else await serve(connect, opened);
     } catch (thrown) {
+      tellFailure(context, connect, thrown);
       socket.destroy();
-      tellFailure(context, asGatewayError(thrown), thrown);
     }
   };
 }
 
-function tellFailure(context: GatewayContext, { code, message }: GatewayError, thrown: unknown): void {
-  if (code === 'internal_error') context.emit({ type: 'gateway.failure', error: thrown, during: 'intercept' });
-  else context.emit({ type: 'request.rejected', error: code, message, remote: 'a tunnel' });
+/** Tunnels in which nothing runs yet. They are closed when the gateway closes; bounded by its connections. */
+class OpeningTunnels {
+  readonly #sockets = new Set<Socket>();
+  readonly #closing: AbortSignal;
+
+  constructor(closing: AbortSignal) {
+    this.#closing = closing;
+    closing.addEventListener('abort', () => {
+      for (const socket of this.#sockets) socket.destroy();
+    });
+  }
+
+  /** Waits for what comes of one. */
+  async watch<T>(socket: Socket, opened: Promise<T>): Promise<T> {
+    this.#sockets.add(socket);
+    if (this.#closing.aborted) socket.destroy();
+    try {
+      return await opened;
+    } finally {
+      this.#sockets.delete(socket);
+    }
+  }
+}
+
+function tellFailure({ emit }: GatewayContext, { socket }: InterceptedConnect, thrown: unknown): void {
+  const { code, message } = asGatewayError(thrown);
+  if (code === 'internal_error') emit({ type: 'gateway.failure', error: thrown, during: 'intercept' });
+  else emit({ type: 'request.rejected', error: code, message, remote: socket.remoteAddress ?? 'unknown' });
 }
 
 /** Tells once per host that clients break TLS off, and what to do about it. */

@@ -15,15 +15,18 @@ export function join(client: Duplex, remote: Duplex): Promise<void> {
   return new Promise((resolve) => {
     let open = 2;
     const closeWith = (side: Duplex, other: Duplex): void => {
-      // A reset has no half-close to wait for; both ends have been told by then.
-      side.on('error', () => other.destroy());
-      side.once('close', () => {
+      const onClose = (): void => {
         // Nothing can be passed on to a closed side; what it sent before still goes to the other.
         if (side.readableEnded) other.end(() => other.destroy());
         else other.destroy();
         open -= 1;
         if (open === 0) resolve();
-      });
+      };
+      // A reset has no half-close to wait for; both ends have been told by then.
+      side.on('error', () => other.destroy());
+      // One that is closed already says so no more.
+      if (side.closed) onClose();
+      else side.once('close', onClose);
     };
     closeWith(client, remote);
     closeWith(remote, client);

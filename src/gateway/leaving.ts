@@ -22,14 +22,14 @@ export function leavingOf({ socket }: IncomingMessage, res: ServerResponse): Abo
   return leaving;
 }
 
-/** A CONNECT whose answer is due: its connection is read, so that its client's leaving is seen. */
+/** A CONNECT, or a request for another protocol, whose answer is due: its connection is read, so that its client's leaving is seen. */
 export interface PendingTunnel {
   readonly left: AbortSignal;
   /** Ends the watch. @returns what the client sent early, for the target */
   settle(): Buffer;
 }
 
-/** Watches the connection of a CONNECT until its answer. */
+/** Watches the connection of a CONNECT, or of a request for another protocol, until its answer. */
 export function watchPending(socket: Socket, head: Buffer): PendingTunnel {
   const leaving = new AbortController();
   const early: Buffer[] = [head];
@@ -58,7 +58,7 @@ const LEFT_EVENTS = ['end', 'close', 'error'] as const;
 function tooEarly(): GatewayError {
   return new GatewayError(
     'bad_request',
-    `More than ${MAX_EARLY_BYTES} bytes came before the CONNECT was answered; wait for the answer`,
+    `More than ${MAX_EARLY_BYTES} bytes came before the answer they belong behind; wait for it`,
   );
 }
 

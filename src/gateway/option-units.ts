@@ -43,11 +43,12 @@ export function readCount(value: unknown): number | undefined {
   return typeof count === 'number' && Number.isSafeInteger(count) && count >= 0 ? count : undefined;
 }
 
-/** Reads a host name or address as a URL would normalise it: lower case, no trailing dot, no brackets, IDN in ASCII. */
+/** Reads a host name or address as a URL normalises it, without brackets: lower case, no trailing dot, IDN in ASCII. */
 export function readHostName(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined;
   const bare = value.trim().replace(/^\[(.*)\]$/, '$1');
-  if (isIP(bare) !== 0) return bare.toLowerCase();
+  if (isIP(bare) === 4) return bare;
+  if (isIP(bare) === 6) return new URL(`http://[${bare}]/`).hostname.slice(1, -1);
   // `domainToASCII` would cut a path off and decode percents, where the user has given something other than a name.
   if (/[\s/\\?#@:%]/.test(bare)) return undefined;
   const ascii = domainToASCII(bare).replace(/\.$/, '');

@@ -2,6 +2,7 @@
 
 import { valuesOf, type RawHeaders } from '../protocol/raw-headers.js';
 import type { Acquired } from '../stores/session-store.js';
+import { toAuthority } from '../upstreams/target-address.js';
 import type { AskedRequest } from './asked-request.js';
 import type { GatewayContext } from './context.js';
 import type { CookieExchange } from './cookies/cookie-jars.js';
@@ -30,12 +31,18 @@ export async function outgoingHeaders(
   const exchange: Omit<CookieExchange, 'headers'> = {
     mode,
     key: acquired.session?.id ?? `${request.owner} ${acquired.outgoingIp} ${request.target.site}`,
-    url: new URL(`${request.isSecure ? 'https' : 'http'}://${request.authority}${request.path}`),
+    url: cookieUrl(request),
   };
   return {
     headers: jars.outgoing({ ...exchange, headers }),
     keepCookies: (answered) => jars.incoming({ ...exchange, headers: answered }),
   };
+}
+
+/** Where cookies belong: to the host as the gateway reads it, however the client has spelled it. */
+function cookieUrl({ isSecure, target, path }: AskedRequest): URL {
+  // `OPTIONS *` asks for no page at all.
+  return new URL(`${isSecure ? 'https' : 'http'}://${toAuthority(target)}${path.startsWith('/') ? path : '/'}`);
 }
 
 /** The `User-Agent` of a head; undefined where it has none. */

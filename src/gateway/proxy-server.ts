@@ -24,6 +24,8 @@ export interface ProxyHandlers {
 export class ProxyServer extends Server {
   readonly #handlers: ProxyHandlers;
   readonly #running = new RunningExchanges();
+  /** Connections that came in elsewhere: the end of the listener does not wait for them. */
+  readonly #handedIn = new Set<Socket>();
   #draining = false;
 
   constructor({ host, port, ...handlers }: ProxyHandlers & { readonly host: string; readonly port: number }) {
@@ -43,7 +45,11 @@ export class ProxyServer extends Server {
 
   /** Serves a connection that came in elsewhere, such as on the port for TLS. */
   serve(socket: Socket): void {
+    if (socket.destroyed) return;
+    this.#handedIn.add(socket);
+    socket.once('close', () => this.#handedIn.delete(socket));
     this.server.emit('connection', socket);
+    if (this.#draining) socket.destroySoon();
   }
 
   override async onRequest(req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -74,7 +80,8 @@ export class ProxyServer extends Server {
   /** Takes no more connections, lets running exchanges and tunnels go on for `timeoutMs`, then cuts the rest. */
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    const handedIn = [...this.#handedIn].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+    const closed = Promise.all([new Promise((resolve) => this.server.close(resolve)), ...handedIn]);
     this.#closeIdle();
     const timer = setTimeout(() => this.closeConnections(), timeoutMs);
     await closed;

@@ -1,7 +1,8 @@
 // Passes the answer of a target on to the client: interim answers, head, body within its limit, trailers.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, validateHeaderValue } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { TLSSocket } from 'node:tls';
 import { GatewayError } from '../sessions/errors.js';
 import { toGatewayError } from '../upstreams/dial-errors.js';
 import type { Information } from '../upstreams/upstream.js';
@@ -24,7 +25,12 @@ export interface Relay {
 
 /** Passes an answer on. @throws GatewayError where it breaks off; nothing was told if the head was not */
 export async function relayAnswer({ answer, res, facts, maxBytes, leaving, what, onHead }: Relay): Promise<void> {
-  answer.once('error', (error) => leaving.abort(toGatewayError(error, what)));
+  // One that broke in the bytes behind its head has its error by now, and nothing of it was told.
+  if (answer.errored !== null) throw toGatewayError(answer.errored, what);
+  answer.once('error', (error) => {
+    leaving.abort(toGatewayError(error, what));
+    if (answer.headers['content-length'] === undefined) showBreak(res);
+  });
   refuseLength(answer, maxBytes);
   relayHead(res, answer, facts);
   onHead(res.statusCode);
@@ -46,7 +52,25 @@ export async function relayAnswer({ answer, res, facts, maxBytes, leaving, what,
 export function relayInformation(res: ServerResponse, { status, reason, headers }: Information): void {
   // One that waits behind others on its connection has no socket yet; HTTP/1.0 knows no interim answers.
   if (res.socket === null || res.req.httpVersion !== '1.1' || res.headersSent) return;
-  res.socket.write(headOf(status, reason, crossingHeaders(headers)), 'latin1');
+  const crossing = crossingHeaders(headers);
+  if (isWritable(reason, crossing)) res.socket.write(headOf(status, reason, crossing), 'latin1');
+}
+
+/** Whether a head may be written at all; lenient parsing lets control characters through, which clients choke on. */
+function isWritable(reason: string, headers: readonly string[]): boolean {
+  try {
+    for (const text of [reason, ...headers]) validateHeaderValue('Field', text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Without length and chunks, as to HTTP/1.0, a body that broke off must not end as one that is whole. */
+function showBreak({ socket, headersSent, chunkedEncoding }: ServerResponse): void {
+  if (socket === null || !headersSent || chunkedEncoding) return;
+  // TLS says of itself whether it was ended or cut.
+  if (!(socket instanceof TLSSocket)) socket.resetAndDestroy();
 }
 
 /** @throws GatewayError `data_error` */

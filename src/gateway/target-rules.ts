@@ -4,6 +4,7 @@ import type { Directives } from '../protocol/directives.js';
 import { HEADER } from '../protocol/header-names.js';
 import { isInDomains } from '../sessions/domains.js';
 import { GatewayError } from '../sessions/errors.js';
+import { standsFor } from '../upstreams/address-ranges.js';
 import { type GatewayContext, usableUpstreams } from './context.js';
 import type { Target } from './request-target.js';
 
@@ -35,7 +36,9 @@ function refusalOf(context: GatewayContext, { host, port }: Pick<Target, 'host' 
   if (context.isOwnAuthority(host, port)) {
     return `${host}:${port} is this gateway itself; its API is asked directly, at its own address`;
   }
-  if (isInDomains(host, deny)) return `${host} is among the targets that this gateway does not contact (targets.deny)`;
+  // A denied address is not to be had in the other kind of spelling either; an allowed one is allowed as it stands.
+  if (standsFor(host).some((name) => isInDomains(name, deny)))
+    return `${host} is among the targets that this gateway does not contact (targets.deny)`;
   if (!isInDomains(host, allow)) return `${host} is not among the targets that this gateway contacts (targets.allow)`;
   return context.policy.refusal(host, port);
 }

@@ -1,5 +1,5 @@
-// Bytes of one exchange on a client's connection, heads included. A connection carries many exchanges, so each counts
-// from where the last one ended.
+// Bytes of one exchange on a client's connection, heads included. A connection carries many exchanges, some of them
+// sent ahead of the answer before: each counts what no exchange that ended before it has counted.
 
 import type { Socket } from 'node:net';
 
@@ -9,18 +9,25 @@ export interface TrafficMeter {
   bytesOut(): number;
   /** To the client. */
   bytesIn(): number;
-  /** Ends the exchange: the next meter of this connection counts from here. */
+  /** Ends the exchange: those that end later count from here. */
   stop(): void;
 }
 
-const counted = new WeakMap<Socket, { readonly read: number; readonly written: number }>();
+interface Counted {
+  readonly read: number;
+  readonly written: number;
+}
+
+const counted = new WeakMap<Socket, Counted>();
+
+const NOTHING: Counted = { read: 0, written: 0 };
 
 /** Starts to count an exchange. */
 export function createTrafficMeter(socket: Socket): TrafficMeter {
-  const from = counted.get(socket) ?? { read: 0, written: 0 };
+  const soFar = (): Counted => counted.get(socket) ?? NOTHING;
   return {
-    bytesOut: () => socket.bytesRead - from.read,
-    bytesIn: () => socket.bytesWritten - from.written,
+    bytesOut: () => socket.bytesRead - soFar().read,
+    bytesIn: () => socket.bytesWritten - soFar().written,
     stop: () => void counted.set(socket, { read: socket.bytesRead, written: socket.bytesWritten }),
   };
 }

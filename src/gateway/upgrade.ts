@@ -3,7 +3,6 @@
 
 import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { pipeline } from 'node:stream/promises';
 import { GatewayError } from '../sessions/errors.js';
 import type { Upgraded } from '../upstreams/upstream.js';
 import { answerSocket, asGatewayError, headOf } from './answer.js';
@@ -11,9 +10,11 @@ import type { AskedRequest } from './asked-request.js';
 import { extraFacts, hasBody, judge } from './attempt.js';
 import type { GatewayContext } from './context.js';
 import { join } from './join.js';
-import { type PendingTunnel, watchPending } from './leaving.js';
+import { leavingOf, type PendingTunnel, watchPending } from './leaving.js';
 import { outgoingHeaders } from './outgoing-headers.js';
-import { responseHeaders, upgradeResponseHeaders, type UseFacts } from './relay-headers.js';
+import { responseOn } from './raw-response.js';
+import { relayAnswer } from './relay-answer.js';
+import { upgradeResponseHeaders, type UseFacts } from './relay-headers.js';
 import { Use } from './use.js';
 
 /** A request for another protocol, on the connection that is to speak it. */
@@ -39,9 +40,9 @@ export async function upgrade(context: GatewayContext, request: UpgradeRequest):
   const use = new Use(context, { ...request, kind: 'request', method: req.method ?? '', left: pending.left });
   try {
     const { outcome, facts } = await ask(context, request, { use, pending });
-    const telling = { socket, use, pending, facts };
-    if (outcome instanceof IncomingMessage) await decline(telling, outcome);
-    else await switchOver(telling, outcome);
+    const telling = { use, pending, facts };
+    if (outcome instanceof IncomingMessage) await decline(context, { ...request, ...telling }, outcome);
+    else await switchOver(socket, telling, outcome);
     await use.end();
     return use.acquired?.session?.id;
   } catch (thrown) {
@@ -80,20 +81,23 @@ async function ask(
     secure,
     responseTimeoutMs: directives.responseTimeoutMs,
   });
-  if (outcome instanceof IncomingMessage) await judge(context, request, { answer: outcome, acquired });
+  if (outcome instanceof IncomingMessage) {
+    await judge(context, request, { answer: outcome, acquired });
+    // That took its time, and the answer is gone with the client.
+    pending.left.throwIfAborted();
+  }
   keepCookies(outcome instanceof IncomingMessage ? outcome.rawHeaders : outcome.answer.rawHeaders);
   const facts = { ...use.facts, ...extraFacts(request, { requestTimeMs: use.sinceSentMs, headers }) };
   return { outcome, facts };
 }
 
 interface Telling {
-  readonly socket: Socket;
   readonly use: Use;
   readonly pending: PendingTunnel;
   readonly facts: UseFacts;
 }
 
-async function switchOver({ socket, use, pending, facts }: Telling, upgraded: Upgraded): Promise<void> {
+async function switchOver(socket: Socket, { use, pending, facts }: Telling, upgraded: Upgraded): Promise<void> {
   const { answer, socket: remote, head } = upgraded;
   use.answered(101);
   socket.write(headOf(101, answer.statusMessage ?? '', upgradeResponseHeaders(answer.rawHeaders, facts)), 'latin1');
@@ -102,13 +106,27 @@ async function switchOver({ socket, use, pending, facts }: Telling, upgraded: Up
   await join(socket, remote);
 }
 
-async function decline({ socket, use, pending, facts }: Telling, answer: IncomingMessage): Promise<void> {
-  const { statusCode = 502, statusMessage = '', rawHeaders } = answer;
+/** Passes the answer of a target that has not switched on, like that of any other request. @throws GatewayError */
+async function decline(
+  { options }: GatewayContext,
+  { req, authority, use, pending, facts }: UpgradeRequest & Telling,
+  answer: IncomingMessage,
+): Promise<void> {
+  const { socket } = req;
   pending.settle();
-  use.answered(statusCode);
-  // Without a length the end of the connection is the end of the body.
-  const headers = [...responseHeaders(rawHeaders, facts), 'Connection', 'close'];
-  socket.write(headOf(statusCode, statusMessage, headers), 'latin1');
-  socket.resume();
-  await pipeline(answer, socket);
+  const res = responseOn(req, socket);
+  const leaving = leavingOf(req, res);
+  try {
+    await relayAnswer({
+      answer,
+      res,
+      facts,
+      leaving,
+      maxBytes: options.limits.responseBytes,
+      what: `Reading the answer of ${authority}`,
+      onHead: (status) => use.answered(status),
+    });
+  } catch (error) {
+    throw leaving.signal.aborted ? leaving.signal.reason : error;
+  }
 }

@@ -1,11 +1,13 @@
 // The course of one use, the same for a request, an upgrade and a tunnel: acquire, wait for the slot, go out, settle.
 // What is sent, and how an error is answered, is the business of those who use it.
 
+import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type Directives, sentSessionId } from '../protocol/directives.js';
+import { sentSessionId } from '../protocol/directives.js';
 import { GatewayError } from '../sessions/errors.js';
 import type { SessionRef } from '../sessions/session.js';
 import type { Acquired, UseOutcome } from '../stores/session-store.js';
+import type { Asked } from './admission.js';
 import type { Target } from './request-target.js';
 import type { Upstream } from '../upstreams/upstream.js';
 import { type GatewayContext, usableUpstreams } from './context.js';
@@ -16,13 +18,12 @@ import { refuseTarget, refuseUnknownPlace } from './target-rules.js';
 import { createTrafficMeter } from './traffic-meter.js';
 
 /** What is known of a use before it is acquired. */
-export interface UsePlan {
+export interface UsePlan extends Asked {
   /** Names the API key. */
   readonly owner: string;
   readonly kind: 'request' | 'tunnel';
   readonly method: string;
   readonly target: Target;
-  readonly directives: Directives;
   /** The client's connection, whose bytes are counted. */
   readonly socket: Socket;
   /** Aborted when the client leaves. */
@@ -89,9 +90,18 @@ export class Use {
     return this.#context.room.mustWait(this.#live());
   }
 
-  /** Waits for the start. @throws the reason of the client's leaving, or of the gateway's closing */
+  /**
+   * Waits for the start.
+   *
+   * @throws the reason of the client's leaving, or of the gateway's closing; GatewayError `banned` where another use has
+   *   met a ban meanwhile
+   */
   async wait(): Promise<void> {
-    this.#wentAtMs = await this.#context.room.wait(this.#live(), this.#plan.left);
+    const isHeld = this.mustWait;
+    const { room, store } = this.#context;
+    this.#wentAtMs = await room.wait(this.#live(), this.#plan.left);
+    const refusal = isHeld ? await store.refusalOf(this.#live().ticket) : undefined;
+    if (refusal !== undefined) throw refusalError(refusal, this.#plan.directives);
   }
 
   /** The way out of this use. */
@@ -121,7 +131,8 @@ export class Use {
   get facts(): UseFacts {
     const { session, outgoingIp, nextRequestInMs } = this.#live();
     const exposed = this.#context.options.exposeOutgoingIp ? outgoingIp : undefined;
-    return { sessionId: session?.id, outgoingIp: exposed, nextRequestInMs };
+    const requestId = this.#plan.echo.dialect === 'zyte' ? randomUUID() : undefined;
+    return { sessionId: session?.id, outgoingIp: exposed, nextRequestInMs, requestId };
   }
 
   /** Notes that an answer of the target, or the opening of the tunnel, is being told to the client. */
@@ -150,7 +161,9 @@ export class Use {
 
   /** A ban ends a session only when no attempt is left; outside sessions each one counts for its outgoing IP. */
   #result(failed: FailedUse | undefined, isInSession: boolean): UseOutcome['result'] {
-    if (failed?.error.code === 'banned') return isInSession && failed.retried ? 'answered' : 'banned';
+    if (isInSession && failed?.retried === true) return 'retried';
+    // A ban that was met by another use was told by that one.
+    if (failed?.error.code === 'banned' && this.wasSent) return 'banned';
     return this.#status === undefined ? 'failed' : 'answered';
   }
 

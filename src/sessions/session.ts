@@ -55,6 +55,8 @@ export interface Session {
   bytesOut: number;
   /** Whether its client chose its ID, which gives it a shorter life. */
   readonly isChosen: boolean;
+  /** Whether it stays when a use of it gets no answer: one had an answer, or it was not made for a use at all. */
+  isKept: boolean;
   /** Whether a target has banned its outgoing IP in one of its uses; it is not used again. */
   isBanned: boolean;
   /** Uses held or running; a session with any does not end. */
@@ -82,6 +84,7 @@ export function createSession(
     unbookedUses: 0,
     bytesIn: 0,
     bytesOut: 0,
+    isKept: false,
     isBanned: false,
     openUses: 0,
     lastPaceKey: undefined,

@@ -16,7 +16,7 @@ interface MemorySessionsOptions {
   readonly settings: SessionSettings;
   /** Makes session IDs; an ID that lives is not taken twice. */
   readonly newId: () => string;
-  readonly onExpired: (session: KeptSession, nowMs: number) => void;
+  readonly onExpired: (session: KeptSession) => void;
 }
 
 /** Sessions by ID, bounded by `max` per owner. */
@@ -120,18 +120,18 @@ export class MemorySessions {
     for (let dropped = 0; dropped < limit; dropped += 1) {
       const session = this.#byExpiry.first();
       if (session === undefined || session.endsAtMs > nowMs) return;
-      this.#expire(session, nowMs);
+      this.#expire(session);
     }
   }
 
   #isAlive(session: KeptSession, nowMs: number): boolean {
     if (session.heapIndex === -1 || session.endsAtMs > nowMs) return true;
-    this.#expire(session, nowMs);
+    this.#expire(session);
     return false;
   }
 
-  #expire(session: KeptSession, nowMs: number): void {
-    if (this.remove(session)) this.#options.onExpired(session, nowMs);
+  #expire(session: KeptSession): void {
+    if (this.remove(session)) this.#options.onExpired(session);
   }
 
   #freeId(): string {

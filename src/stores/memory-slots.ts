@@ -21,6 +21,7 @@ export function bookSlot({ state, nowMs }: Moment, request: BookRequest, serial:
   const booking = state.book(session.outgoingIp, target, nowMs);
   if ('ok' in booking) return booking;
   const id = `${session.id}-${serial}`;
+  session.isKept = true;
   slots.push({ id, paceKey: booking.paceKey, place: booking.place });
   session.uses += 1;
   session.lastPaceKey = booking.paceKey;

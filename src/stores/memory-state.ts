@@ -61,7 +61,7 @@ export class MemoryState {
     this.settings = settings;
     this.cooldowns = new Cooldowns(settings.bans.cooldownMs);
     this.events.setMaxListeners(0);
-    const onExpired = (session: KeptSession, nowMs: number): void => this.tellEnded(session, 'expired', nowMs);
+    const onExpired = (session: KeptSession): void => this.tellEnded(session, 'expired', session.endsAtMs);
     this.sessions = new MemorySessions({ settings: settings.sessions, newId, onExpired });
   }
 
@@ -133,8 +133,9 @@ export class MemoryState {
     this.events.emit('event', { type: 'session.created', owner, sessionId: id, outgoingIp });
   }
 
-  tellEnded({ owner, id, isChosen, name }: KeptSession, reason: EndReason, nowMs: number): void {
-    if (isChosen && name !== undefined && reason !== 'unused') this.spentIds.start(`${owner} ${name}`, nowMs);
+  /** @param endedAtMs may be long ago: that a session has expired is noticed when something happens */
+  tellEnded({ owner, id, isChosen, name }: KeptSession, reason: EndReason, endedAtMs: number): void {
+    if (isChosen && name !== undefined && reason !== 'unused') this.spentIds.start(`${owner} ${name}`, endedAtMs);
     this.events.emit('event', { type: 'session.ended', owner, sessionId: id, reason });
   }
 }

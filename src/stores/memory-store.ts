@@ -8,7 +8,7 @@ import type { Clock } from './clock.js';
 import type { KeptSession } from './memory-sessions.js';
 import { bookSlot, cancelSlot } from './memory-slots.js';
 import { MemoryState } from './memory-state.js';
-import { type Pin, pinUse, startUse, type Use } from './memory-use.js';
+import { banOf, findSession, grantOf, type Pin, pinUse, startUse, type Use } from './memory-use.js';
 import type {
   AcquireRequest,
   Acquired,
@@ -60,6 +60,14 @@ class MemoryStore implements SessionStore {
 
   async acquire(request: AcquireRequest): Promise<Acquired | Refused> {
     const nowMs = this.#begin();
+    const answer = this.#acquire(request, nowMs);
+    // A session that was made for a request ends with it, if that is refused another attempt.
+    const session = answer.ok ? undefined : findSession({ state: this.#state, nowMs }, request);
+    if (session !== undefined) this.#dropUnused(session, nowMs);
+    return answer;
+  }
+
+  #acquire(request: AcquireRequest, nowMs: number): Acquired | Refused {
     const pin = pinUse({ state: this.#state, nowMs }, request);
     if ('ok' in pin) return pin;
     const use = startUse({ state: this.#state, nowMs }, request, pin);
@@ -67,7 +75,7 @@ class MemoryStore implements SessionStore {
       if (pin.created && pin.session !== undefined) this.#state.sessions.remove(pin.session);
       return use;
     }
-    const { session, created, upstream } = pin;
+    const { session, created } = pin;
     if (session !== undefined) {
       openRequest(session, use.paceKey);
       this.#state.sessions.reorder(session);
@@ -76,23 +84,18 @@ class MemoryStore implements SessionStore {
     const ticket = `t${this.#serial()}`;
     const { owner, target, tunnel } = request;
     this.#tickets.set(ticket, { ...use, owner, target, tunnel, bookedAtMs: nowMs, pin });
-    return {
-      ok: true,
-      ticket,
-      paceKey: use.paceKey,
-      startsAtMs: nowMs + use.waitMs,
-      waitMs: use.waitMs,
-      delayMs: use.delayMs,
-      nextRequestInMs: use.nextRequestInMs,
-      upstreamId: upstream.id,
-      outgoingIp: upstream.outgoingIp,
-      session: session && { id: session.id, created, bancheck: session.traits.bancheck !== false },
-    };
+    return grantOf(ticket, use, pin, nowMs);
   }
 
   async startsAtMs(ticket: string): Promise<number | undefined> {
     const found = this.#tickets.get(ticket);
     return found && startOf(found);
+  }
+
+  async refusalOf(ticket: string): Promise<Refused | undefined> {
+    const nowMs = this.#begin();
+    const found = this.#tickets.get(ticket);
+    return found && banOf({ state: this.#state, nowMs }, found, found.pin);
   }
 
   async release(ticket: string, outcome: UseOutcome): Promise<void> {
@@ -107,8 +110,9 @@ class MemoryStore implements SessionStore {
     if (session === undefined) return;
     session.bytesIn += outcome.bytesIn;
     session.bytesOut += outcome.bytesOut;
-    const keep = outcome.result === 'answered' || session.uses > 1;
-    this.#settle(found, session, { sentAtMs: startOf(found), keep }, nowMs);
+    if (outcome.result === 'answered') session.isKept = true;
+    this.#settle(session, startOf(found));
+    if (outcome.result !== 'retried') this.#dropUnused(session, nowMs);
     if (isBanned) this.#ban(session, nowMs);
   }
 
@@ -128,7 +132,8 @@ class MemoryStore implements SessionStore {
       session.uses -= 1;
       if (found.tunnel !== undefined) forgetTunnel(session.tunnelUses, found.tunnel, found.place);
     }
-    this.#settle(found, session, { sentAtMs: undefined, keep: session.uses > 0 }, nowMs);
+    this.#settle(session, undefined);
+    this.#dropUnused(session, nowMs);
     return true;
   }
 
@@ -151,6 +156,7 @@ class MemoryStore implements SessionStore {
     const known = traits.name === undefined ? undefined : this.#state.sessions.findNamed(owner, traits.name, nowMs);
     const session = known ?? this.#state.createSession({ ...request, target: undefined }, nowMs);
     if ('ok' in session) return session;
+    session.isKept = true;
     if (known === undefined) this.#state.tellCreated(session);
     return { ok: true, created: known === undefined, session: this.#state.view(session, nowMs) };
   }
@@ -190,15 +196,14 @@ class MemoryStore implements SessionStore {
     this.#state.events.removeAllListeners();
   }
 
-  #settle(
-    { pin }: Ticket,
-    session: KeptSession,
-    { sentAtMs, keep }: { readonly sentAtMs: number | undefined; readonly keep: boolean },
-    nowMs: number,
-  ): void {
+  #settle(session: KeptSession, sentAtMs: number | undefined): void {
     settleRequest(session, sentAtMs);
     this.#state.sessions.reorder(session);
-    if (keep || !pin.created || session.openUses > 0) return;
+  }
+
+  /** Ends a session that was made for a use, when none is left that may yet have an answer. */
+  #dropUnused(session: KeptSession, nowMs: number): void {
+    if (session.isKept || session.openUses > 0) return;
     if (this.#state.sessions.remove(session)) this.#state.tellEnded(session, 'unused', nowMs);
   }
 

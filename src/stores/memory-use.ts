@@ -7,7 +7,7 @@ import { isCoveredBySlot, type SessionRef } from '../sessions/session.js';
 import { joinTunnel, noteTunnel } from '../sessions/tunnel-use.js';
 import type { KeptSession } from './memory-sessions.js';
 import type { Booking, Moment } from './memory-state.js';
-import type { AcquireRequest, Refused, UpstreamChoice } from './session-store.js';
+import type { Acquired, AcquireRequest, Refused, UpstreamChoice } from './session-store.js';
 import { refuse } from './views.js';
 
 /** How a request starts: on a place of a clock, or at once where a slot covers it or nothing may hold it. */
@@ -22,7 +22,7 @@ export interface Pin {
 
 /** Finds or makes the session, and the upstream the request leaves by. */
 export function pinUse({ state, nowMs }: Moment, request: AcquireRequest): Pin | Refused {
-  const { owner, session: ref, upstreams } = request;
+  const { session: ref, upstreams } = request;
   if (ref === undefined) {
     const upstream = state.choose(request, chooseRotating, nowMs);
     return 'ok' in upstream ? upstream : { session: undefined, created: false, upstream };
@@ -32,11 +32,21 @@ export function pinUse({ state, nowMs }: Moment, request: AcquireRequest): Pin |
   if ('ok' in session) return session;
   const upstream = upstreams.find(({ id }) => id === session.upstreamId);
   if (upstream === undefined) return refuse('bad_session_id');
-  const coolMs = state.cooldowns.leftMs(owner, session.outgoingIp, request.target.site, nowMs);
+  const refused = banOf({ state, nowMs }, request, { session, upstream });
+  return refused ?? { session, created: known === undefined, upstream };
+}
+
+/** Says no to a use whose outgoing IP the target has banned, or whose session is banned. */
+export function banOf(
+  { state, nowMs }: Moment,
+  { owner, target }: Pick<AcquireRequest, 'owner' | 'target'>,
+  { session, upstream }: Pick<Pin, 'session' | 'upstream'>,
+): Refused | undefined {
+  const coolMs = state.cooldowns.leftMs(owner, upstream.outgoingIp, target.site, nowMs);
   if (coolMs > 0) return refuse('banned', { retryAfterMs: coolMs });
+  if (session?.isBanned !== true) return undefined;
   // Ours: past its cool-down a banned session tells when its ID is free to be replaced, for it does not come back.
-  if (session.isBanned) return refuse('banned', { retryAfterMs: Math.max(0, session.endsAtMs - nowMs) });
-  return { session, created: known === undefined, upstream };
+  return refuse('banned', { retryAfterMs: session.heapIndex === -1 ? 0 : Math.max(0, session.endsAtMs - nowMs) });
 }
 
 /** Settles when the request starts; a request of a session that paces itself is never held. */
@@ -60,6 +70,22 @@ export function startUse(moment: Moment, request: AcquireRequest, { session, ups
   return { ...booking, delayMs: booking.place.delayMs };
 }
 
+/** What the one who asked is told of a use that was booked. */
+export function grantOf(ticket: string, use: Use, { session, created, upstream }: Pin, nowMs: number): Acquired {
+  return {
+    ok: true,
+    ticket,
+    paceKey: use.paceKey,
+    startsAtMs: nowMs + use.waitMs,
+    waitMs: use.waitMs,
+    delayMs: use.delayMs,
+    nextRequestInMs: use.nextRequestInMs,
+    upstreamId: upstream.id,
+    outgoingIp: upstream.outgoingIp,
+    session: session && { id: session.id, created, bancheck: session.traits.bancheck !== false },
+  };
+}
+
 /** Lets the other sessions of the outgoing IP keep their distance from a request that no slot covers. */
 function countUnbooked(
   { state, nowMs }: Moment,
@@ -71,7 +97,8 @@ function countUnbooked(
   session.unbookedUses += 1;
 }
 
-function findSession({ state, nowMs }: Moment, { owner, session }: AcquireRequest): KeptSession | undefined {
+/** The living session that a request names, if there is one. */
+export function findSession({ state, nowMs }: Moment, { owner, session }: AcquireRequest): KeptSession | undefined {
   if (session?.kind === 'id') return state.sessions.find(owner, session.id, nowMs);
   if (session?.kind === 'name') return state.sessions.findNamed(owner, session.name, nowMs);
   if (session?.kind === 'chosen') return state.sessions.findNamed(owner, session.id, nowMs);

@@ -66,12 +66,12 @@ export interface Refused {
 }
 
 /**
- * How a use ended. `failed`: nothing came back, so a session that was made for this use is not kept. `banned`: the
- * target has banned the outgoing IP, which is kept from that site for a while; a session is not used again, and one
- * that was made for this use is not kept.
+ * How a use ended. `failed`: nothing came back, so a session none of whose uses had an answer yet is not kept. `banned`:
+ * the target has banned the outgoing IP, which is kept from that site for a while; a session is not used again, and one
+ * that had no answer yet is not kept. `retried`: as failed, but the same request is about to use its session again.
  */
 export interface UseOutcome {
-  readonly result: 'answered' | 'failed' | 'banned';
+  readonly result: 'answered' | 'failed' | 'banned' | 'retried';
   /** Bytes from the client to the target, and from the target to the client. */
   readonly bytesOut: number;
   readonly bytesIn: number;
@@ -158,7 +158,7 @@ export type StoreEvent =
       readonly reason: EndReason;
     };
 
-/** Why a session ended. `unused`: the request that made it got no answer; `banned`: banned ones are not kept. */
+/** Why a session ended. `unused`: no use of it got an answer; `banned`: banned ones are not kept. */
 export type EndReason = 'deleted' | 'expired' | 'unused' | 'banned';
 
 /** Where sessions live. `create` and `book` resolve when what they promise would survive in that store. */
@@ -167,6 +167,8 @@ export interface SessionStore {
   acquire(request: AcquireRequest): Promise<Acquired | Refused>;
   /** The start of a ticket as it stands now, epoch milliseconds; undefined for a ticket that has ended. */
   startsAtMs(ticket: string): Promise<number | undefined>;
+  /** Whether a ban that came while a use was held forbids it by now. @returns the refusal, if one does */
+  refusalOf(ticket: string): Promise<Refused | undefined>;
   /** Settles a use that has started. A ticket is settled once; later calls change nothing. */
   release(ticket: string, outcome: UseOutcome): Promise<void>;
   /** Gives back a use or slot; followers move up. @returns false where it had started, which settles it as a use, or ended */

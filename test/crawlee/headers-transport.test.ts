@@ -87,7 +87,7 @@ test('a redirect to https stops there: the target is not asked, least of all wit
 });
 
 test('a client that follows to https all the same takes nothing of ours along', async () => {
-  const gateway = await openGateway();
+  const gateway = await openGateway({ targets: { allowPrivate: true, insecure: ['*'] } });
   const target = await openTarget((path, response) => {
     if (path !== '/moved') return false;
     response.writeHead(301, { location: `${target.https}/secure` }).end();

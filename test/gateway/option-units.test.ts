@@ -71,6 +71,8 @@ describe('names', () => {
     ['bücher.example', 'xn--bcher-kva.example'],
     ['127.0.0.1', '127.0.0.1'],
     ['::1', '::1'],
+    ['0:0:0:0:0:0:0:1', '::1'],
+    ['2001:DB8::A', '2001:db8::a'],
     ['https://example.com', undefined],
     ['example.com/path', undefined],
     ['example.com:80', undefined],

@@ -646,6 +646,60 @@ export function describeStore(name: string, factory: StoreFactory): void {
       expect(await store.acquire(request({ session: undefined, owner: 'you' }))).toMatchObject({ ok: true });
     });
 
+    test('what a session was made for may try again in it, and it goes with the last try that fails', async () => {
+      for (const last of [BANNED, FAILED, 'refused', 'cancelled'] as const) {
+        const { store, acquire, events } = await bench({ delays: { ...SETTINGS.delays, maxHoldMs: 1.5 * DELAY_MS } });
+        const { ticket, session } = await acquire({ upstreams: UPSTREAMS.slice(0, 1) });
+        await store.release(ticket, { ...DONE, result: 'retried' });
+        const again = request({ session: { kind: 'id', id: session?.id ?? '' } });
+        if (last === 'refused') {
+          const upstreams = UPSTREAMS.slice(0, 1);
+          await acquire({ session: undefined, upstreams });
+          expect(await store.acquire(again)).toMatchObject({ code: 'serverbusy' });
+        } else {
+          const second = await acquire(again);
+          expect(second).toMatchObject({ session: { created: false }, outgoingIp: '127.0.0.2' });
+          if (last === 'cancelled') await store.cancel(second.ticket);
+          else await store.release(second.ticket, last);
+        }
+        expect((await store.list({ owner: 'me', limit: 10 })).sessions).toEqual([]);
+        expect(events.map(({ type }) => type).filter((type) => type !== 'moved')).toEqual([
+          'session.created',
+          'session.ended',
+        ]);
+      }
+    });
+
+    test('a session that had an answer in one of its uses stays, whichever of them failed', async () => {
+      const { store, acquire } = await bench(atOnce);
+      const named = { session: { kind: 'name', name: 'shop' } } as const;
+      const uses = [await acquire(named), await acquire(named), await acquire(named)];
+      for (const [index, outcome] of [FAILED, DONE, FAILED].entries()) {
+        await store.release(uses[index]?.ticket ?? '', outcome);
+      }
+      expect((await store.list({ owner: 'me', limit: 10 })).sessions).toHaveLength(1);
+    });
+
+    test('a use that waits is told of a ban that came meanwhile', async () => {
+      const { store, acquire, create, clock } = await bench();
+      const id = await create();
+      const first = await acquire({ session: { kind: 'id', id } });
+      const held = await acquire({ session: { kind: 'id', id } });
+      const elsewhere = { host: 'other.example', site: 'other.example' };
+      const heldElsewhere = await acquire({ session: { kind: 'id', id }, target: elsewhere });
+      const upstreams = UPSTREAMS.slice(0, 1);
+      const rotating = await acquire({ session: undefined, upstreams });
+      const rotatingElsewhere = await acquire({ session: undefined, upstreams, target: elsewhere });
+      expect(await store.refusalOf(held.ticket)).toBeUndefined();
+      await store.release(first.ticket, BANNED);
+      clock.advance(MINUTE);
+      const told = await Promise.all(
+        [held, heldElsewhere, rotating, rotatingElsewhere].map(({ ticket }) => store.refusalOf(ticket)),
+      );
+      expect(told.map((refusal) => refusal?.retryAfterMs)).toEqual([9 * MINUTE, 0, 9 * MINUTE, undefined]);
+      expect(await store.refusalOf(first.ticket)).toBeUndefined();
+    });
+
     test('whether its answers are judged is told with the use', async () => {
       const { acquire } = await bench(atOnce);
       expect((await acquire()).session).toMatchObject({ bancheck: true });
@@ -671,6 +725,13 @@ export function describeStore(name: string, factory: StoreFactory): void {
       clock.advance(2 * MINUTE);
       expect(await store.acquire(request({ session }))).toMatchObject({ ok: false, code: 'bad_session_id' });
       clock.advance(10 * MINUTE);
+      expect((await acquire({ session })).session).toMatchObject({ created: true });
+    });
+
+    test('that is counted from its end, whenever somebody notices', async () => {
+      const { acquire, store, clock } = await bench();
+      await store.release((await acquire({ session })).ticket, DONE);
+      clock.advance(12 * MINUTE);
       expect((await acquire({ session })).session).toMatchObject({ created: true });
     });
 
