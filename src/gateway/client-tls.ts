@@ -7,6 +7,9 @@ import { type SecureContext, TLSSocket } from 'node:tls';
 /** How long a client has for the handshake. */
 const HANDSHAKE_MS = 20_000;
 
+/** How long the last of it may take to be written; there is nothing before it that could hold it up. */
+const LAST_WRITE_MS = 1000;
+
 /** What a client is shown. */
 export interface ClientTls {
   readonly socket: Socket;
@@ -41,29 +44,38 @@ function handshake(secured: TLSSocket, socket: Socket): Promise<TLSSocket | Erro
     let failure: Error | undefined;
     let isOver = false;
     const giveUp = (): void => void secured.destroy();
-    const timer = setTimeout(giveUp, HANDSHAKE_MS);
+    const finish = (outcome: TLSSocket | Error): void => {
+      isOver = true;
+      clearTimeout(timer);
+      for (const side of [secured, socket]) side.off('end', giveUp);
+      resolve(outcome);
+    };
     const onFailure = (error: Error): void => {
       failure ??= error;
       if (isOver) giveUp();
     };
+    let timer = setTimeout(giveUp, HANDSHAKE_MS);
     // Both stay. Without the first, an error between here and the first listener of the caller would end the process;
     // the second is what `tls.Server` itself listens to: a TLSSocket has no other word for TLS that fails, and without
     // a `tls.Server` it stays open after that.
     secured.on('error', onFailure).on('_tlsError', onFailure);
-    const onClose = (): void => {
-      clearTimeout(timer);
-      resolve(failure ?? new Error(CLOSED));
-    };
     // Who has sent its end has no handshake to go on with, and may be half-closed for ever. An end that came before TLS
     // was put on the connection is told there only.
     for (const side of [secured, socket]) side.once('end', giveUp);
-    secured.once('close', onClose);
+    secured.once('close', () => finish(failure ?? new Error(CLOSED)));
     secured.once('secure', () => {
-      isOver = true;
       clearTimeout(timer);
-      for (const side of [secured, socket]) side.off('end', giveUp);
-      secured.off('close', onClose);
-      resolve(secured);
+      timer = setTimeout(giveUp, LAST_WRITE_MS);
+      whenTicketsAreOut(secured, () => finish(secured));
     });
   });
+}
+
+/**
+ * Waits until a write gets through. Session tickets follow the handshake; where their client has reset the connection by
+ * then, node 20 forgets that they failed, and never ends any write behind them. Nobody would see such a client leave
+ * while its connection is not read, as that of a body which its target does not take.
+ */
+function whenTicketsAreOut(secured: TLSSocket, then: () => void): void {
+  setImmediate(() => secured.write('', then));
 }
