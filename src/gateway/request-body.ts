@@ -78,8 +78,17 @@ export class RequestBody {
     this.#chunks.length = 0;
     this.#spool?.destroy();
     this.#spooled?.destroy();
-    this.#drop();
+    await this.#leaveOff();
     if (this.#folder !== undefined) await removeFolder(this.#folder);
+  }
+
+  /** Whoever was reading has to be gone before the rest can flow: until then it waits for the next piece itself. */
+  async #leaveOff(): Promise<void> {
+    const replayed = await this.#replayed?.catch(() => undefined);
+    if (replayed === undefined || replayed === this.#request || replayed.closed) return this.#drop();
+    replayed.once('close', () => this.#drop()).destroy();
+    // It waits for a piece, which comes only if somebody reads.
+    if (!this.#request.readableEnded) this.#request.read(0);
   }
 
   /** Reads on and drops it, so that the connection can serve the next request; whoever was reading may pause yet. */

@@ -52,6 +52,10 @@ export function sendBody(transfer: BodyTransfer): void {
     if (fault === undefined) to.end();
     else onFault(fault);
   });
+  // Node sends the head with the first piece; where that takes its time, the target need not wait for the head.
+  setImmediate(() => {
+    if (sentBytes === 0 && !to.writableEnded && !to.destroyed) to.flushHeaders();
+  });
   to.on('drain', resume).once('close', stop);
   body.on('data', send);
 }
