@@ -44,8 +44,9 @@ export function authenticate(context: GatewayContext, req: IncomingMessage): Cre
 
 /** Reads what a request asks for. @throws GatewayError `bad_header`, `bad_session_id` */
 export function readAsked({ options }: GatewayContext, asked: AskedIn): Asked {
-  const directives = readDirectives({ ...asked, regionConflict: options.regionConflict });
-  return { directives, echo: { dialect: echoOf(asked).dialect, sentSession: sentSessionId(directives) } };
+  const { headers, defaults, password } = asked;
+  const directives = readDirectives({ headers, defaults, password, regionConflict: options.regionConflict });
+  return { directives, echo: { dialect: dialectOf(headers, defaults), sentSession: sentSessionId(directives) } };
 }
 
 interface EchoSource {

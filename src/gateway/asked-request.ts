@@ -16,5 +16,5 @@ export interface AskedRequest extends Asked, Destination {
   /** Set where it is asked over TLS. */
   readonly secure: SecureTarget | undefined;
   /** In place of the one in the directives. */
-  readonly session?: SessionRef | undefined;
+  readonly session: SessionRef | undefined;
 }

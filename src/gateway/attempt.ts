@@ -8,7 +8,7 @@ import { banRuleOf } from '../sessions/ban.js';
 import { GatewayError } from '../sessions/errors.js';
 import type { Acquired } from '../stores/session-store.js';
 import { toGatewayError } from '../upstreams/dial-errors.js';
-import type { Information } from '../upstreams/upstream.js';
+import type { GiveUp, Information } from '../upstreams/upstream.js';
 import type { AskedRequest } from './asked-request.js';
 import { isBan } from './ban-check.js';
 import type { GatewayContext } from './context.js';
@@ -22,7 +22,7 @@ export interface Attempt {
   readonly use: Use;
   readonly body: RequestBody;
   /** Gives it up. */
-  readonly signal: AbortSignal;
+  readonly signal: GiveUp;
   readonly onInformation: (information: Information) => void;
 }
 
@@ -56,7 +56,9 @@ export async function attempt(context: GatewayContext, attempted: Attempt): Prom
   const requestTimeMs = use.sinceSentMs;
   keepCookies(answer.rawHeaders);
   await judge(context, request, { answer, acquired });
-  return { answer, facts: { ...use.facts, ...extraFacts(request, { requestTimeMs, headers }) } };
+  const { sessionId, outgoingIp, nextRequestInMs, requestId } = use.facts;
+  const { requestTimeSeconds, userAgent } = extraFacts(request, { requestTimeMs, headers });
+  return { answer, facts: { sessionId, outgoingIp, nextRequestInMs, requestId, requestTimeSeconds, userAgent } };
 }
 
 /**
@@ -81,8 +83,9 @@ export async function judge(
 }
 
 /** Whether a request has a body, or may have one. */
-export function hasBody(req: IncomingMessage): boolean {
-  return transferCodingsOf(req.rawHeaders).length > 0 || Number(req.headers['content-length'] ?? 0) > 0;
+export function hasBody({ headers, rawHeaders }: IncomingMessage): boolean {
+  if (Number(headers['content-length'] ?? 0) > 0) return true;
+  return headers['transfer-encoding'] !== undefined && transferCodingsOf(rawHeaders).length > 0;
 }
 
 /** What an answer tells besides, to those who asked for it. */

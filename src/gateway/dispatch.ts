@@ -37,7 +37,8 @@ interface Asking {
 /** Makes the handlers of parsed requests, upgrades and CONNECTs. */
 export function createDispatch(context: GatewayContext, serveApi: ApiListener): Dispatch {
   const inner = new InnerServer<OpenTunnel>({
-    onRequest: (open, req, res) => void answered({ req, res, ...open }, () => forwardArrival(inTunnel(open, req), res)),
+    onRequest: (open, req, res) =>
+      void answered({ req, res, defaults: open.defaults }, () => forwardArrival(inTunnel(open, req), res)),
     onUpgrade: (open, req, socket, head) =>
       answeredRaw({ req, socket, ...open }, () => upgradeArrival(inTunnel(open, req), { socket, head })),
     onConnect: (_, req, socket) => void answeredRaw({ req, socket }, refuseInnerConnect),
@@ -46,7 +47,7 @@ export function createDispatch(context: GatewayContext, serveApi: ApiListener): 
   const intercept = createIntercept(context, inner);
 
   function forwardArrival(arrival: Arrival, res: ServerResponse): Promise<void> {
-    return serveArrival(context, arrival, (request) => forward(context, { ...request, res }));
+    return serveArrival(context, arrival, (request) => forward(context, { request, res }));
   }
 
   function upgradeArrival(arrival: Arrival, ends: { readonly socket: Socket; readonly head: Buffer }): Promise<void> {

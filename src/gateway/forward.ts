@@ -13,13 +13,14 @@ import type { AskedRequest } from './asked-request.js';
 import { attempt, hasBody } from './attempt.js';
 import { type GatewayContext, usableUpstreams } from './context.js';
 import { Failures } from './failures.js';
-import { leavingOf } from './leaving.js';
+import { type Leaving, leavingOf } from './leaving.js';
 import { relayAnswer, relayInformation } from './relay-answer.js';
 import { RequestBody, tooLarge } from './request-body.js';
 import { Use } from './use.js';
 
 /** A request, and where its answer goes. */
-export interface ForwardRequest extends AskedRequest {
+export interface Forwarding {
+  readonly request: AskedRequest;
   readonly res: ServerResponse;
 }
 
@@ -28,12 +29,12 @@ export interface ForwardRequest extends AskedRequest {
  *
  * @returns the ID of the session that served it, if one did
  */
-export async function forward(context: GatewayContext, request: ForwardRequest): Promise<string | undefined> {
-  const { req, res } = request;
+export async function forward(context: GatewayContext, { request, res }: Forwarding): Promise<string | undefined> {
+  const { req } = request;
   const leaving = leavingOf(req, res);
   const { requestBytes } = context.options.limits;
   const body = new RequestBody(req, { maxBytes: requestBytes, onFailure: (error) => leaving.abort(error) });
-  const course = new Course(context, { request, leaving, body });
+  const course = new Course(context, { request, res, leaving, body });
   try {
     while (await course.attempt()) continue;
     return course.sessionId;
@@ -45,9 +46,8 @@ export async function forward(context: GatewayContext, request: ForwardRequest):
   }
 }
 
-interface CourseParts {
-  readonly request: ForwardRequest;
-  readonly leaving: AbortController;
+interface CourseParts extends Forwarding {
+  readonly leaving: Leaving;
   readonly body: RequestBody;
 }
 
@@ -88,7 +88,8 @@ class Course {
 
   /** Answers with an error, or cuts the connection where an answer has begun. @returns the status told, if any */
   fail(error: GatewayError): number | undefined {
-    const { res, req, echo } = this.#parts.request;
+    const { request, res } = this.#parts;
+    const { req, echo } = request;
     if (error.code !== 'client_conn_closed' && !res.headersSent) return answerRequest({ req, res }, error, echo);
     res.destroy();
     return undefined;
@@ -96,9 +97,12 @@ class Course {
 
   #use(): Use {
     const { request, leaving } = this.#parts;
-    const { req } = request;
+    const { req, directives, echo, owner, target } = request;
     return new Use(this.#context, {
-      ...request,
+      directives,
+      echo,
+      owner,
+      target,
       kind: 'request',
       method: req.method ?? '',
       socket: req.socket,
@@ -109,8 +113,7 @@ class Course {
   }
 
   async #exchange(use: Use): Promise<void> {
-    const { request, leaving, body } = this.#parts;
-    const { res, authority } = request;
+    const { request, res, leaving, body } = this.#parts;
     refuseBody(request, this.#context.options.limits.requestBytes);
     const { answer, facts } = await attempt(this.#context, {
       request,
@@ -125,7 +128,7 @@ class Course {
       facts,
       leaving,
       maxBytes: this.#context.options.limits.responseBytes,
-      what: `Reading the answer of ${authority}`,
+      what: `Reading the answer of ${request.authority}`,
       onHead: (status) => use.answered(status),
     });
   }
@@ -162,7 +165,8 @@ class Course {
   }
 
   #mayGoOn(use: Use, { code }: GatewayError): boolean {
-    const { req, res, directives } = this.#parts.request;
+    const { request, res } = this.#parts;
+    const { req, directives } = request;
     if (this.#attemptsLeft === 0 || use.acquired === undefined || res.headersSent) return false;
     if (!mayRetry({ code, method: req.method ?? '', hasBody: hasBody(req), wasSent: use.wasSent })) return false;
     if (use.acquired.session !== undefined) return true;
@@ -176,7 +180,7 @@ class Course {
 }
 
 /** @throws GatewayError for a body that is too large, or coded in a way that ends at this hop */
-function refuseBody({ req }: ForwardRequest, maxBytes: number): void {
+function refuseBody({ req }: AskedRequest, maxBytes: number): void {
   if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
   if (transferCodingsOf(req.rawHeaders).some((coding) => coding !== 'chunked')) {
     throw new GatewayError('bad_request', 'Of transfer codings only chunked is understood here; use Content-Encoding');

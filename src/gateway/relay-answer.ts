@@ -1,12 +1,13 @@
 // Passes the answer of a target on to the client: interim answers, head, body within its limit, trailers.
 
 import { type IncomingMessage, type ServerResponse, validateHeaderValue } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import { TLSSocket } from 'node:tls';
 import { GatewayError } from '../sessions/errors.js';
 import { toGatewayError } from '../upstreams/dial-errors.js';
 import type { Information } from '../upstreams/upstream.js';
 import { headOf } from './answer.js';
+import type { Leaving } from './leaving.js';
+import { passBody, tooLarge } from './pass-body.js';
 import { crossingHeaders, responseHeaders, type UseFacts } from './relay-headers.js';
 
 /** An answer on its way to the client. */
@@ -16,7 +17,7 @@ export interface Relay {
   readonly facts: UseFacts;
   readonly maxBytes: number;
   /** Aborted by whichever breaks first: the client's connection, or the target's answer. */
-  readonly leaving: AbortController;
+  readonly leaving: Leaving;
   /** The attempt, as the beginning of a sentence. */
   readonly what: string;
   /** Called when the head was told. */
@@ -27,7 +28,7 @@ export interface Relay {
 export async function relayAnswer({ answer, res, facts, maxBytes, leaving, what, onHead }: Relay): Promise<void> {
   // One that broke in the bytes behind its head has its error by now, and nothing of it was told.
   if (answer.errored !== null) throw toGatewayError(answer.errored, what);
-  answer.once('error', (error) => {
+  answer.on('error', (error) => {
     leaving.abort(toGatewayError(error, what));
     if (answer.headers['content-length'] === undefined) showBreak(res);
   });
@@ -35,14 +36,9 @@ export async function relayAnswer({ answer, res, facts, maxBytes, leaving, what,
   relayHead(res, answer, facts);
   onHead(res.statusCode);
   // A head whose body is slow to come must not wait for it; one whose body is there goes out together with it.
-  setImmediate(() => res.flushHeaders());
-  if (answer.headers['content-length'] === undefined) {
-    countBody(answer, maxBytes, leaving);
-    answer.once('end', () => relayTrailers(res, answer));
-  }
+  if (!answer.complete) setImmediate(() => res.flushHeaders());
   try {
-    // An answer that waits behind others on its connection does not see that close, hence the signal.
-    await Promise.race([pipeline(answer, res), whenAborted(leaving.signal)]);
+    await passBody({ answer, res, maxBytes, leaving });
   } catch (error) {
     throw toGatewayError(error, what);
   }
@@ -80,14 +76,6 @@ function refuseLength(answer: IncomingMessage, maxBytes: number): void {
   throw tooLarge(maxBytes);
 }
 
-function countBody(answer: IncomingMessage, maxBytes: number, leaving: AbortController): void {
-  let bytes = 0;
-  answer.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > maxBytes) leaving.abort(tooLarge(maxBytes));
-  });
-}
-
 /** @throws GatewayError for what node refuses to write, such as control characters */
 function relayHead(res: ServerResponse, answer: IncomingMessage, facts: UseFacts): void {
   try {
@@ -99,34 +87,4 @@ function relayHead(res: ServerResponse, answer: IncomingMessage, facts: UseFacts
       cause: error,
     });
   }
-}
-
-/** Trailers that can't be written are left out: the answer is whole without them, and can't be taken back. */
-function relayTrailers(res: ServerResponse, { rawTrailers }: IncomingMessage): void {
-  const trailers = crossingHeaders(rawTrailers);
-  if (trailers.length === 0 || !res.chunkedEncoding) return;
-  try {
-    res.addTrailers(pairsOf(trailers));
-  } catch {
-    // Control characters, which only a lenient parser lets through.
-  }
-}
-
-function pairsOf(headers: readonly string[]): [string, string][] {
-  const pairs: [string, string][] = [];
-  for (let index = 0; index + 1 < headers.length; index += 2) {
-    pairs.push([headers[index] as string, headers[index + 1] as string]);
-  }
-  return pairs;
-}
-
-function tooLarge(maxBytes: number): GatewayError {
-  return new GatewayError('data_error', `The answer is larger than ${maxBytes} bytes (limits.responseBytes)`);
-}
-
-function whenAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }

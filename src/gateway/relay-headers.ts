@@ -2,13 +2,7 @@
 // connection, to the proxy or to the protocol stays here.
 
 import { HEADER, isHopByHop, isProtocolHeader, ZYTE_HEADER } from '../protocol/header-names.js';
-import {
-  connectionOptionsOf,
-  fieldsOf,
-  type RawHeaders,
-  transferCodingsOf,
-  valuesOf,
-} from '../protocol/raw-headers.js';
+import { connectionOptionsOf, isNamed, type RawHeaders, transferCodingsOf, valuesOf } from '../protocol/raw-headers.js';
 import { VERSION } from '../protocol/version.js';
 import { wireSeconds } from '../protocol/wire-errors.js';
 
@@ -55,7 +49,9 @@ export function upgradeRequestHeaders(raw: RawHeaders, route: RequestRoute): str
 
 /** The fields of an answer as the client gets them: the target's, then ours. */
 export function responseHeaders(raw: RawHeaders, facts: UseFacts): string[] {
-  return [...crossingHeaders(raw), ...useHeaders(facts)];
+  const headers = crossingHeaders(raw);
+  headers.push(...useHeaders(facts));
+  return headers;
 }
 
 /** The fields of an answer that switches protocols. */
@@ -65,7 +61,13 @@ export function upgradeResponseHeaders(raw: RawHeaders, facts: UseFacts): string
 
 /** The fields of an interim answer, or of trailers: what crosses, and nothing of ours. */
 export function crossingHeaders(raw: RawHeaders): string[] {
-  return [...crossing(raw)].flat();
+  const options = connectionOptionsOf(raw);
+  const headers: string[] = [];
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = raw[index] as string;
+    if (crosses(name.toLowerCase(), options)) headers.push(name, raw[index + 1] as string);
+  }
+  return headers;
 }
 
 /** Our own fields of an answer that a target gave, or of an opened tunnel. */
@@ -82,13 +84,15 @@ export function useHeaders(facts: UseFacts): string[] {
 }
 
 function targetHeaders(raw: RawHeaders, { authority, isInTunnel }: RequestRoute): string[] {
+  const crossing = crossingHeaders(raw);
   const headers: string[] = [];
   let hasHost = false;
-  for (const [name, value] of crossing(raw)) {
-    const lower = name.toLowerCase();
+  for (let index = 0; index < crossing.length; index += 2) {
+    const name = crossing[index] as string;
+    const value = crossing[index + 1] as string;
     // `Expect` was answered here: the body comes without being asked for.
-    if (lower === 'expect') continue;
-    if (lower !== 'host') headers.push(name, value);
+    if (isNamed(name, 'expect')) continue;
+    if (!isNamed(name, 'host')) headers.push(name, value);
     else if (!hasHost) {
       const isKept = isInTunnel || value.toLowerCase() === authority.toLowerCase();
       headers.push(name, isKept ? value : authority);
@@ -103,12 +107,7 @@ function upgradesOf(raw: RawHeaders): string[] {
   return valuesOf(raw, 'upgrade').flatMap((value) => ['Upgrade', value]);
 }
 
-function* crossing(raw: RawHeaders): Generator<readonly [name: string, value: string]> {
-  const options = connectionOptionsOf(raw);
-  for (const [name, value] of fieldsOf(raw)) {
-    const lower = name.toLowerCase();
-    if (isProtocolHeader(lower)) continue;
-    if (isHopByHop(lower, options) && !NEVER_OPTIONS.has(lower)) continue;
-    yield [name, value];
-  }
+function crosses(lowerCaseName: string, options: ReadonlySet<string>): boolean {
+  if (isProtocolHeader(lowerCaseName)) return false;
+  return !isHopByHop(lowerCaseName, options) || NEVER_OPTIONS.has(lowerCaseName);
 }

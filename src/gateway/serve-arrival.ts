@@ -35,8 +35,7 @@ export async function serveArrival(
   const leave = context.parallel.enter(owner);
   try {
     const asked = readAsked(context, { headers: req.rawHeaders, defaults: tunnel?.defaults ?? [], password });
-    const request = requestOf(context, arrival, asked);
-    const serveIn = (session: SessionRef | undefined) => serve({ ...request, session });
+    const serveIn = (session: SessionRef | undefined) => serve(requestOf(context, arrival, { asked, session }));
     const served = isOfTunnel(arrival, asked) ? arrival.tunnel?.session.serve(serveIn) : serveIn(undefined);
     await whileOpen(context, Promise.resolve(served));
   } finally {
@@ -44,17 +43,19 @@ export async function serveArrival(
   }
 }
 
+/** Field by field, and so below: objects as wide as this one are copied for each request, and copying by `...` is slow. */
 function requestOf(
   { options }: GatewayContext,
   { req, owner, destination, tunnel }: Arrival,
-  asked: Asked,
+  { asked, session }: { readonly asked: Asked; readonly session: SessionRef | undefined },
 ): AskedRequest {
-  const { useHttps } = asked.directives;
-  const going = useHttps && !destination.isSecure ? overTls(destination) : destination;
+  const { directives, echo } = asked;
+  const going = directives.useHttps && !destination.isSecure ? overTls(destination) : destination;
   const { target, path, authority, isSecure } = going;
   const verify = !isInDomains(target.host, options.targets.insecure);
   return {
-    ...asked,
+    directives,
+    echo,
     req,
     owner,
     target,
@@ -63,6 +64,7 @@ function requestOf(
     isSecure,
     isInTunnel: tunnel !== undefined,
     secure: isSecure ? { servername: tunnel?.servername, verify } : undefined,
+    session,
   };
 }
 

@@ -14,8 +14,11 @@ import type { Target } from './request-target.js';
  * @throws GatewayError `domain_forbidden`
  */
 export function refuseTarget(context: GatewayContext, target: Pick<Target, 'host' | 'port'>): void {
+  const passed = passedOf(context);
+  if (passed.has(target)) return;
   const refusal = refusalOf(context, target);
   if (refusal !== undefined) throw new GatewayError('domain_forbidden', refusal);
+  passed.add(target);
 }
 
 /**
@@ -29,6 +32,20 @@ export function refuseUnknownPlace(context: GatewayContext, { traits }: Pick<Dir
     if (usableUpstreams(context).some((upstream) => upstream[part] !== undefined)) continue;
     throw new GatewayError('bad_header', `No upstream here is labelled with a ${part}; leave ${HEADER[part]} out`);
   }
+}
+
+/**
+ * Targets that passed, by gateway: all requests of a tunnel have one, and the rules about it don't change. What its name
+ * means is looked up, and checked, for each connection.
+ */
+const passedBy = new WeakMap<GatewayContext, WeakSet<object>>();
+
+function passedOf(context: GatewayContext): WeakSet<object> {
+  const known = passedBy.get(context);
+  if (known !== undefined) return known;
+  const passed = new WeakSet();
+  passedBy.set(context, passed);
+  return passed;
 }
 
 function refusalOf(context: GatewayContext, { host, port }: Pick<Target, 'host' | 'port'>): string | undefined {

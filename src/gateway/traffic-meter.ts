@@ -3,31 +3,32 @@
 
 import type { Socket } from 'node:net';
 
-/** Reads the bytes of one exchange so far. */
-export interface TrafficMeter {
+/** Bytes of an exchange. */
+export interface Traffic {
   /** From the client. */
-  bytesOut(): number;
+  readonly bytesOut: number;
   /** To the client. */
-  bytesIn(): number;
-  /** Ends the exchange: those that end later count from here. */
-  stop(): void;
+  readonly bytesIn: number;
 }
 
+/** What the exchanges of one connection that have ended have counted. */
 interface Counted {
-  readonly read: number;
-  readonly written: number;
+  read: number;
+  written: number;
 }
 
-const counted = new WeakMap<Socket, Counted>();
+const countedOf = new WeakMap<Socket, Counted>();
 
-const NOTHING: Counted = { read: 0, written: 0 };
-
-/** Starts to count an exchange. */
-export function createTrafficMeter(socket: Socket): TrafficMeter {
-  const soFar = (): Counted => counted.get(socket) ?? NOTHING;
-  return {
-    bytesOut: () => socket.bytesRead - soFar().read,
-    bytesIn: () => socket.bytesWritten - soFar().written,
-    stop: () => void counted.set(socket, { read: socket.bytesRead, written: socket.bytesWritten }),
-  };
+/** Ends an exchange: its bytes are counted, and those that end later count from here. */
+export function countTraffic(socket: Socket): Traffic {
+  const { bytesRead, bytesWritten } = socket;
+  const counted = countedOf.get(socket);
+  if (counted === undefined) {
+    countedOf.set(socket, { read: bytesRead, written: bytesWritten });
+    return { bytesOut: bytesRead, bytesIn: bytesWritten };
+  }
+  const traffic = { bytesOut: bytesRead - counted.read, bytesIn: bytesWritten - counted.written };
+  counted.read = bytesRead;
+  counted.written = bytesWritten;
+  return traffic;
 }

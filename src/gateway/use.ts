@@ -9,13 +9,14 @@ import type { SessionRef } from '../sessions/session.js';
 import type { Acquired, UseOutcome } from '../stores/session-store.js';
 import type { Asked } from './admission.js';
 import type { Target } from './request-target.js';
-import type { Upstream } from '../upstreams/upstream.js';
+import { toAuthority } from '../upstreams/target-address.js';
+import type { GiveUp, Upstream } from '../upstreams/upstream.js';
 import { type GatewayContext, usableUpstreams } from './context.js';
 import type { UseSettled } from './events.js';
 import { refusalError } from './refusals.js';
 import type { UseFacts } from './relay-headers.js';
 import { refuseTarget, refuseUnknownPlace } from './target-rules.js';
-import { createTrafficMeter } from './traffic-meter.js';
+import { countTraffic } from './traffic-meter.js';
 
 /** What is known of a use before it is acquired. */
 export interface UsePlan extends Asked {
@@ -27,7 +28,7 @@ export interface UsePlan extends Asked {
   /** The client's connection, whose bytes are counted. */
   readonly socket: Socket;
   /** Aborted when the client leaves. */
-  readonly left: AbortSignal;
+  readonly left: GiveUp;
   /** In place of the one in the directives: that of a session which an attempt before this one made. */
   readonly session?: SessionRef | undefined;
   /** Upstreams that were tried before, and are not taken again. */
@@ -46,7 +47,6 @@ export interface FailedUse {
 export class Use {
   readonly #context: GatewayContext;
   readonly #plan: UsePlan;
-  readonly #meter;
   readonly #arrivedAtMs: number;
   #acquired: Acquired | undefined;
   #wentAtMs: number | undefined;
@@ -56,7 +56,6 @@ export class Use {
   constructor(context: GatewayContext, plan: UsePlan) {
     this.#context = context;
     this.#plan = plan;
-    this.#meter = createTrafficMeter(plan.socket);
     this.#arrivedAtMs = context.clock.nowMs();
   }
 
@@ -71,7 +70,7 @@ export class Use {
       session,
       traits: directives.traits,
       target: { host: target.host, site: target.site },
-      tunnel: kind === 'tunnel' ? `${target.host}:${target.port}` : undefined,
+      tunnel: kind === 'tunnel' ? toAuthority(target) : undefined,
       upstreams: usableUpstreams(this.#context).filter(({ id }) => tried?.has(id) !== true),
     });
     if (!answer.ok) throw refusalError(answer, directives);
@@ -147,16 +146,16 @@ export class Use {
 
   /** Settles it: a use that never started gives its slot back. */
   async end(failed?: FailedUse): Promise<void> {
-    const traffic = { bytesOut: this.#meter.bytesOut(), bytesIn: this.#meter.bytesIn() };
-    this.#meter.stop();
-    if (this.#acquired !== undefined) await this.#giveBack(this.#acquired, { ...traffic, failed });
-    this.#context.emit(this.#settled({ ...traffic, failed }));
+    const { bytesOut, bytesIn } = countTraffic(this.#plan.socket);
+    const ending = { failed, bytesOut, bytesIn };
+    if (this.#acquired !== undefined) await this.#giveBack(this.#acquired, ending);
+    this.#context.emit(this.#settled(ending));
   }
 
-  async #giveBack({ ticket, session }: Acquired, { failed, ...traffic }: Ending): Promise<void> {
+  async #giveBack({ ticket, session }: Acquired, { failed, bytesOut, bytesIn }: Ending): Promise<void> {
     const { store } = this.#context;
     if (this.#wentAtMs === undefined) await store.cancel(ticket);
-    else await store.release(ticket, { result: this.#result(failed, session !== undefined), ...traffic });
+    else await store.release(ticket, { result: this.#result(failed, session !== undefined), bytesOut, bytesIn });
   }
 
   /** A ban ends a session only when no attempt is left; outside sessions each one counts for its outgoing IP. */
@@ -167,7 +166,7 @@ export class Use {
     return this.#status === undefined ? 'failed' : 'answered';
   }
 
-  #settled({ failed, ...traffic }: Ending): UseSettled {
+  #settled({ failed, bytesOut, bytesIn }: Ending): UseSettled {
     const { owner, kind, method, target, directives } = this.#plan;
     const acquired = this.#acquired;
     const nowMs = this.#context.clock.nowMs();
@@ -187,7 +186,8 @@ export class Use {
       retried: failed?.retried ?? false,
       jobId: directives.jobId,
       client: directives.client,
-      ...traffic,
+      bytesOut,
+      bytesIn,
     };
   }
 

@@ -4,6 +4,7 @@
 import type { GatewayError } from '../sessions/errors.js';
 import type { Clock } from '../stores/clock.js';
 import type { Acquired, SessionStore } from '../stores/session-store.js';
+import type { GiveUp } from '../upstreams/upstream.js';
 
 /**
  * The most by which a use that took its time to connect pushes back the ones behind it. It makes up for the first
@@ -72,7 +73,7 @@ export class WaitingRoom {
    *
    * @throws the signal's reason when that is aborted, the closing error when the room closes
    */
-  wait(held: Held, signal: AbortSignal): Promise<number> {
+  wait(held: Held, signal: GiveUp): Promise<number> {
     return new Promise((resolve, reject) => {
       if (signal.aborted || this.#closedBy !== undefined) return reject(signal.reason ?? this.#closedBy);
       if (!this.mustWait(held)) return resolve(this.#letGo(held));

@@ -18,6 +18,7 @@ export function dialectOf(headers: RawHeaders, defaults: RawHeaders = []): Diale
 
 /** As `dialectOf`, of fields that were collected already. */
 export function dialectOfFields(fields: ProtocolFields): Dialect {
+  if (fields.size === 0) return 'spm';
   const names = [...fields.keys()];
   const isZyte = names.some((name) => name.startsWith(ZYTE_PREFIX));
   return isZyte && !names.some((name) => name.startsWith(SPM_PREFIX)) ? 'zyte' : 'spm';

@@ -2,8 +2,8 @@
 // headers there are, and what a value is then used for, is not known here.
 
 import { GatewayError } from '../sessions/errors.js';
-import { isProtocolHeader } from './header-names.js';
-import { fieldsOf, type RawHeaders } from './raw-headers.js';
+import { isProtocolHeader, SPM_PREFIX, ZYTE_PREFIX } from './header-names.js';
+import type { RawHeaders } from './raw-headers.js';
 
 /** The fields of the protocol on one request: names in lower case, with all their values in order. */
 export type ProtocolFields = ReadonlyMap<string, readonly string[]>;
@@ -15,6 +15,12 @@ export const QUOTED_CHARACTERS = 60;
 const OPAQUE_CHARACTERS = 200;
 
 const NO_VALUES: readonly string[] = [];
+const NO_FIELDS: ProtocolFields = new Map();
+const NO_NAMES: ReadonlySet<string> = new Set();
+/** What a field of the protocol starts with, in either case: most fields don't, and need no lower case. */
+const FIRST_LETTERS = new Set(
+  [SPM_PREFIX, ZYTE_PREFIX].flatMap((name) => [name.charAt(0), name.charAt(0).toUpperCase()]),
+);
 const FIELD_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 const COUNTRY = { pattern: /^[a-z]{2}$/i, takes: 'two letters, such as us' };
 const TEXT = { pattern: /./s, takes: 'a text' };
@@ -25,8 +31,9 @@ const TEXT = { pattern: /./s, takes: 'a text' };
  */
 export function protocolFieldsOf(headers: RawHeaders, defaults: RawHeaders = []): ProtocolFields {
   const own = collect(headers);
-  if (defaults.length === 0) return own;
-  return new Map([...collect(defaults), ...own]);
+  const given = collect(defaults);
+  if (given.size === 0) return own;
+  return own.size === 0 ? given : new Map([...given, ...own]);
 }
 
 /** All values of a field; none where it isn't there. */
@@ -82,7 +89,7 @@ export function readCountry(fields: ProtocolFields, name: string): string | unde
  */
 export function readFieldNames(fields: ProtocolFields, name: string): ReadonlySet<string> {
   const value = onlyValue(fields, name);
-  if (value === undefined) return new Set();
+  if (value === undefined) return NO_NAMES;
   const names = itemsOf(value);
   const isGood = names.length > 0 && names.every((item) => FIELD_NAME.test(item));
   if (!isGood) throw badValue({ name, value, takes: 'names of header fields, joined by commas' });
@@ -92,7 +99,7 @@ export function readFieldNames(fields: ProtocolFields, name: string): ReadonlySe
 /** Reads a list of words, in lower case, whatever they are. @throws GatewayError `bad_header` if twice or empty */
 export function readWords(fields: ProtocolFields, name: string): readonly string[] {
   const text = readText(fields, name);
-  return text === undefined ? [] : itemsOf(text);
+  return text === undefined ? NO_VALUES : itemsOf(text);
 }
 
 /**
@@ -127,16 +134,19 @@ function readText(fields: ProtocolFields, name: string): string | undefined {
   return readMatch(fields, name, TEXT);
 }
 
-function collect(raw: RawHeaders): Map<string, string[]> {
-  const found = new Map<string, string[]>();
-  for (const [field, value] of fieldsOf(raw)) {
+function collect(raw: RawHeaders): ProtocolFields {
+  let found: Map<string, string[]> | undefined;
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const field = raw[index] as string;
+    if (!FIRST_LETTERS.has(field.charAt(0))) continue;
     const name = field.toLowerCase();
     if (!isProtocolHeader(name)) continue;
+    found ??= new Map();
     const values = found.get(name);
-    if (values === undefined) found.set(name, [value]);
-    else values.push(value);
+    if (values === undefined) found.set(name, [raw[index + 1] as string]);
+    else values.push(raw[index + 1] as string);
   }
-  return found;
+  return found ?? NO_FIELDS;
 }
 
 function onlyValue(fields: ProtocolFields, name: string): string | undefined {

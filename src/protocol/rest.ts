@@ -17,10 +17,24 @@ export interface SessionResource {
   readonly expiresAt: string | null;
   readonly uses: number;
   readonly unbookedUses: number;
+  /** Requests and CONNECTs that came in it, those that are no use of their own too. */
+  readonly requests: number;
+  /** Where its blind tunnels lead or led, at most 64. */
+  readonly tunnels: readonly TunnelResource[];
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly state: 'active' | 'banned';
   readonly nextUseInMs: number;
+}
+
+/** Blind tunnels of a session to one target. */
+export interface TunnelResource {
+  /** `host:port`, an IPv6 address in brackets. */
+  readonly target: string;
+  /** How many are open, or held until they may be opened. */
+  readonly open: number;
+  /** Milliseconds since the last one was closed; 0 while one is open. */
+  readonly lastOpenMsAgo: number;
 }
 
 /** Body of `POST /api/sessions`; every member is optional. */
@@ -31,6 +45,8 @@ export interface CreateSessionBody {
   readonly bancheck?: boolean | undefined;
   /** Name of the upstream to leave through. */
   readonly pin?: string | undefined;
+  /** Where it will be used first: an outgoing IP that is banned there is not chosen. */
+  readonly host?: string | undefined;
 }
 
 /** A booked start of a session that its client paces: answer of `POST /api/sessions/ID/slots`. */
@@ -75,5 +91,11 @@ export interface UpstreamResource {
 /** Answer of `GET /api/upstreams`: the ways out, and the delays that a client must reckon with. */
 export interface UpstreamList {
   readonly upstreams: readonly UpstreamResource[];
-  readonly delays: { readonly defaultMs: number; readonly scope: 'ip' | 'ip+domain'; readonly maxHoldMs: number };
+  readonly delays: {
+    readonly defaultMs: number;
+    readonly scope: 'ip' | 'ip+domain';
+    /** Whether domains differ, by a clock or by a delay of their own. */
+    readonly perDomain: boolean;
+    readonly maxHoldMs: number;
+  };
 }

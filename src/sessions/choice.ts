@@ -25,9 +25,13 @@ export interface PlaceName {
 
 /** Whether an upstream is labelled with all that is asked for. */
 export function isInPlace(upstream: PlaceName, asked: PlaceName): boolean {
-  return (['country', 'state', 'city'] as const).every(
-    (part) => asked[part] === undefined || asked[part] === upstream[part],
+  return (
+    isPart(upstream.country, asked.country) && isPart(upstream.state, asked.state) && isPart(upstream.city, asked.city)
   );
+}
+
+function isPart(label: string | undefined, asked: string | undefined): boolean {
+  return asked === undefined || asked === label;
 }
 
 /** Chooses the upstream of a new session: fewest sessions on its outgoing IP, then earliest free, then longest unused. */

@@ -2,6 +2,7 @@
 // Times are handed in; where sessions are kept, and who asks, is not known here.
 
 import type { Place } from './pace.js';
+import type { SessionTunnel } from './session-tunnels.js';
 import type { SessionSettings } from './settings.js';
 import type { TunnelUses } from './tunnel-use.js';
 
@@ -51,6 +52,8 @@ export interface Session {
   lastUsedAtMs: number;
   uses: number;
   unbookedUses: number;
+  /** Requests and CONNECTs that came in it, those that are no use of their own too. */
+  requests: number;
   bytesIn: number;
   bytesOut: number;
   /** Whether its client chose its ID, which gives it a shorter life. */
@@ -66,6 +69,8 @@ export interface Session {
   /** Booked slots that have not started or still cover requests; undefined where none was ever booked. */
   slots: Slot[] | undefined;
   tunnelUses: TunnelUses | undefined;
+  /** Where its blind tunnels lead; undefined where there was none. */
+  tunnels: SessionTunnel[] | undefined;
 }
 
 /** How long a started slot covers the requests of its session, in milliseconds. */
@@ -82,6 +87,7 @@ export function createSession(
     lastUsedAtMs: nowMs,
     uses: 0,
     unbookedUses: 0,
+    requests: 0,
     bytesIn: 0,
     bytesOut: 0,
     isKept: false,
@@ -90,6 +96,7 @@ export function createSession(
     lastPaceKey: undefined,
     slots: undefined,
     tunnelUses: undefined,
+    tunnels: undefined,
   };
 }
 

@@ -20,6 +20,8 @@ export class Cooldowns {
 
   /** How long an outgoing IP is still kept from a site, in milliseconds; 0 where it is not. */
   leftMs(owner: string, outgoingIp: string, site: string, nowMs: number): number {
+    // Asked for each upstream of each request, and most of the time there are none.
+    if (this.#keys.size === 0) return 0;
     return this.#keys.leftMs(keyOf(owner, outgoingIp, site), nowMs);
   }
 }

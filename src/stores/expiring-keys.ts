@@ -12,6 +12,11 @@ export class ExpiringKeys {
     this.#max = max;
   }
 
+  /** Keys that are kept, those that have ended but were not dropped yet too. */
+  get size(): number {
+    return this.#endsAtMs.size;
+  }
+
   /** Sets a key from now on. */
   start(key: string, nowMs: number): void {
     this.#endsAtMs.delete(key);

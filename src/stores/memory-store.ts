@@ -3,6 +3,7 @@
 
 import { openRequest, settleRequest } from '../sessions/session.js';
 import type { RuleSettings } from '../sessions/settings.js';
+import { noteClosed, noteOpened } from '../sessions/session-tunnels.js';
 import { forgetTunnel } from '../sessions/tunnel-use.js';
 import type { Clock } from './clock.js';
 import type { KeptSession } from './memory-sessions.js';
@@ -40,9 +41,15 @@ export function createMemoryStore(options: MemoryStoreOptions): SessionStore {
 }
 
 /** A request that is held or running. */
-interface Ticket extends Use, Pick<AcquireRequest, 'owner' | 'target' | 'tunnel'> {
+interface Ticket extends Pick<Use, 'paceKey' | 'place'>, Pick<AcquireRequest, 'owner' | 'target' | 'tunnel'> {
   readonly bookedAtMs: number;
   readonly pin: Pin;
+}
+
+/** How a request of a session ended; `sentAtMs` undefined: it was never sent. */
+interface Settling extends Pick<AcquireRequest, 'tunnel'> {
+  readonly sentAtMs: number | undefined;
+  readonly nowMs: number;
 }
 
 class MemoryStore implements SessionStore {
@@ -78,12 +85,15 @@ class MemoryStore implements SessionStore {
     const { session, created } = pin;
     if (session !== undefined) {
       openRequest(session, use.paceKey);
+      session.requests += 1;
+      if (request.tunnel !== undefined) noteOpened((session.tunnels ??= []), request.tunnel);
       this.#state.sessions.reorder(session);
       if (created) this.#state.tellCreated(session);
     }
     const ticket = `t${this.#serial()}`;
     const { owner, target, tunnel } = request;
-    this.#tickets.set(ticket, { ...use, owner, target, tunnel, bookedAtMs: nowMs, pin });
+    const { paceKey, place } = use;
+    this.#tickets.set(ticket, { paceKey, place, owner, target, tunnel, bookedAtMs: nowMs, pin });
     return grantOf(ticket, use, pin, nowMs);
   }
 
@@ -111,7 +121,7 @@ class MemoryStore implements SessionStore {
     session.bytesIn += outcome.bytesIn;
     session.bytesOut += outcome.bytesOut;
     if (outcome.result === 'answered') session.isKept = true;
-    this.#settle(session, startOf(found));
+    this.#settle(session, { tunnel: found.tunnel, sentAtMs: startOf(found), nowMs });
     if (outcome.result !== 'retried') this.#dropUnused(session, nowMs);
     if (isBanned) this.#ban(session, nowMs);
   }
@@ -132,7 +142,7 @@ class MemoryStore implements SessionStore {
       session.uses -= 1;
       if (found.tunnel !== undefined) forgetTunnel(session.tunnelUses, found.tunnel, found.place);
     }
-    this.#settle(session, undefined);
+    this.#settle(session, { tunnel: found.tunnel, sentAtMs: undefined, nowMs });
     this.#dropUnused(session, nowMs);
     return true;
   }
@@ -154,7 +164,7 @@ class MemoryStore implements SessionStore {
     const nowMs = this.#begin();
     const { owner, traits } = request;
     const known = traits.name === undefined ? undefined : this.#state.sessions.findNamed(owner, traits.name, nowMs);
-    const session = known ?? this.#state.createSession({ ...request, target: undefined }, nowMs);
+    const session = known ?? this.#state.createSession({ ...request, target: request.target }, nowMs);
     if ('ok' in session) return session;
     session.isKept = true;
     if (known === undefined) this.#state.tellCreated(session);
@@ -196,8 +206,9 @@ class MemoryStore implements SessionStore {
     this.#state.events.removeAllListeners();
   }
 
-  #settle(session: KeptSession, sentAtMs: number | undefined): void {
+  #settle(session: KeptSession, { tunnel, sentAtMs, nowMs }: Settling): void {
     settleRequest(session, sentAtMs);
+    if (tunnel !== undefined) noteClosed(session.tunnels, tunnel, nowMs);
     this.#state.sessions.reorder(session);
   }
 

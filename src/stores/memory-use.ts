@@ -54,20 +54,23 @@ export function startUse(moment: Moment, request: AcquireRequest, { session, ups
   const { state, nowMs } = moment;
   const { target, tunnel } = request;
   const paceKey = state.paceKey(upstream.outgoingIp, target.site);
-  const atOnce = { paceKey, place: undefined, waitMs: 0, delayMs: 0, nextRequestInMs: undefined };
   if (session?.traits.pacing === 'client') {
     if (!isCoveredBySlot(session, nowMs)) countUnbooked(moment, session, { paceKey, delayMs: state.delayMs(target) });
-    return atOnce;
+    return { paceKey, place: undefined, waitMs: 0, delayMs: 0, nextRequestInMs: undefined };
   }
   const shared = tunnel === undefined ? undefined : joinTunnel(session?.tunnelUses, tunnel, nowMs);
-  if (shared !== undefined) return { ...atOnce, place: shared, waitMs: Math.max(0, shared.startsAtMs - nowMs) };
+  if (shared !== undefined) {
+    const waitMs = Math.max(0, shared.startsAtMs - nowMs);
+    return { paceKey, place: shared, waitMs, delayMs: 0, nextRequestInMs: undefined };
+  }
   const booking = state.book(upstream.outgoingIp, target, nowMs);
   if ('ok' in booking) return booking;
   if (session !== undefined) {
     session.uses += 1;
     if (tunnel !== undefined) noteTunnel((session.tunnelUses ??= new Map()), tunnel, booking.place);
   }
-  return { ...booking, delayMs: booking.place.delayMs };
+  const { place, waitMs, nextRequestInMs } = booking;
+  return { paceKey, place, waitMs, delayMs: place.delayMs, nextRequestInMs };
 }
 
 /** What the one who asked is told of a use that was booked. */

@@ -7,8 +7,9 @@ import { DeadlineHeap, type Ending } from './deadline-heap.js';
 /** Clocks looked at per call, so that dropping many is spread over many calls. */
 const DROP_PER_CALL = 8;
 
-interface KeptPace extends Pace, Ending {
+interface KeptPace extends Ending {
   readonly key: string;
+  readonly pace: Pace;
 }
 
 /** The clocks that are not drained, by name. */
@@ -18,28 +19,35 @@ export class Paces {
 
   /** When a clock is free, epoch milliseconds; in the past for one that is drained. */
   freeAtMs(key: string): number {
-    return this.#byKey.get(key)?.nextFreeAtMs ?? -Infinity;
+    return this.#byKey.get(key)?.pace.nextFreeAtMs ?? -Infinity;
   }
 
   /** Lets `change` work on a clock, which is kept if it is not drained afterwards. */
   change<R>(key: string, nowMs: number, change: (pace: Pace) => R): R {
     this.#dropDrained(nowMs);
-    let pace = this.#byKey.get(key);
-    if (pace === undefined) {
-      pace = { ...createPace(), key, endsAtMs: 0, heapIndex: -1 };
-      this.#byKey.set(key, pace);
-    }
+    const known = this.#byKey.get(key);
+    const pace = known?.pace ?? createPace();
     const result = change(pace);
-    this.#byEnd.put(pace, pace.nextFreeAtMs);
+    if (!isDrained(pace, nowMs)) this.#keep(known ?? { key, pace, endsAtMs: 0, heapIndex: -1 });
+    else if (known !== undefined) this.#drop(known);
     return result;
+  }
+
+  #keep(kept: KeptPace): void {
+    this.#byKey.set(kept.key, kept);
+    this.#byEnd.put(kept, kept.pace.nextFreeAtMs);
+  }
+
+  #drop(kept: KeptPace): void {
+    this.#byKey.delete(kept.key);
+    this.#byEnd.take(kept);
   }
 
   #dropDrained(nowMs: number): void {
     for (let dropped = 0; dropped < DROP_PER_CALL; dropped += 1) {
-      const pace = this.#byEnd.first();
-      if (pace === undefined || !isDrained(pace, nowMs)) return;
-      this.#byEnd.take(pace);
-      this.#byKey.delete(pace.key);
+      const first = this.#byEnd.first();
+      if (first === undefined || !isDrained(first.pace, nowMs)) return;
+      this.#drop(first);
     }
   }
 }

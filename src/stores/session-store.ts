@@ -88,17 +88,33 @@ export interface SessionView {
   readonly expiresAtMs: number;
   readonly uses: number;
   readonly unbookedUses: number;
+  /** Requests and CONNECTs that came in it, those that are no use of their own too. */
+  readonly requests: number;
   readonly isBanned: boolean;
+  /** Where its blind tunnels lead; at most `MAX_SESSION_TUNNELS`. */
+  readonly tunnels: readonly TunnelView[];
   readonly bytesIn: number;
   readonly bytesOut: number;
   /** Wait of the next use on the clock it used last, in milliseconds. */
   readonly nextUseInMs: number;
 }
 
+/** Blind tunnels of a session to one target, open or closed. */
+export interface TunnelView {
+  /** `host:port`, an IPv6 address in brackets. */
+  readonly target: string;
+  /** How many are open, or held until they may be opened. */
+  readonly open: number;
+  /** Milliseconds since the last one was closed; 0 while one is open. */
+  readonly lastOpenMsAgo: number;
+}
+
 /** What is asked of `create`. A name that lives is answered with its session. */
 export interface CreateRequest {
   readonly owner: string;
   readonly traits: SessionTraits;
+  /** Where it will be used first: an outgoing IP that is banned there is not chosen. */
+  readonly target?: TargetName | undefined;
   readonly upstreams: readonly UpstreamChoice[];
 }
 

@@ -28,7 +28,13 @@ export function viewOf(
     expiresAtMs: expiresAtMs(session, settings),
     uses: session.uses,
     unbookedUses: session.unbookedUses,
+    requests: session.requests,
     isBanned: session.isBanned,
+    tunnels: (session.tunnels ?? []).map(({ target, open, closedAtMs }) => ({
+      target,
+      open,
+      lastOpenMsAgo: open > 0 ? 0 : nowMs - closedAtMs,
+    })),
     bytesIn: session.bytesIn,
     bytesOut: session.bytesOut,
     nextUseInMs: Math.max(0, freeAtMs - nowMs),

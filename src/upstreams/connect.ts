@@ -5,12 +5,13 @@ import type { Socket, TcpNetConnectOpts } from 'node:net';
 
 import { GatewayError } from '../sessions/errors.js';
 import { abortError, toGatewayError } from './dial-errors.js';
+import type { GiveUp } from './upstream.js';
 
 /** How long something may take, and what it is called when it takes longer. */
 export interface Deadline {
   readonly timeoutMs: number;
   /** Gives it up sooner. */
-  readonly signal: AbortSignal;
+  readonly signal: GiveUp;
   /** The attempt, as the beginning of a sentence: `Connecting to example.com:80`. */
   readonly what: string;
 }
@@ -43,7 +44,7 @@ export async function withDeadline<T>(deadline: Deadline, run: (signal: AbortSig
  *
  * @param signal destroys it while it is being opened; rejects with the signal's reason
  */
-export function connectTcp(options: TcpNetConnectOpts, signal: AbortSignal): Promise<Socket> {
+export function connectTcp(options: TcpNetConnectOpts, signal: GiveUp): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({
       allowHalfOpen: true,

@@ -3,6 +3,7 @@
 
 import { GatewayError } from '../sessions/errors.js';
 import type { ErrorCode } from '../sessions/errors.js';
+import type { GiveUp } from './upstream.js';
 
 type Told = readonly [code: ErrorCode, words: string];
 
@@ -56,8 +57,8 @@ export function toGatewayError(error: unknown, what: string): GatewayError {
 }
 
 /** Makes the error of something that was given up: the signal's own reason if it is a GatewayError. */
-export function abortError(signal: AbortSignal, what: string): GatewayError {
-  const reason: unknown = signal.reason;
+export function abortError(signal: GiveUp, what: string): GatewayError {
+  const { reason } = signal;
   if (reason instanceof GatewayError) return reason;
   return new GatewayError('client_conn_closed', `${what} was given up`, { cause: reason });
 }

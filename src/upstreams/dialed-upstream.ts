@@ -8,7 +8,7 @@ import type { Peer } from './dialing-agent.js';
 import { createRequestPool, sendRequest, sendUpgrade } from './send-request.js';
 import type { Sending } from './send-request.js';
 import { startTls } from './start-tls.js';
-import type { DialTarget, RawRequest, Upstream } from './upstream.js';
+import type { DialTarget, GiveUp, RawRequest, Upstream } from './upstream.js';
 import { identityOf } from './upstream-parts.js';
 import type { UpstreamSpec } from './upstream-url.js';
 
@@ -34,7 +34,7 @@ export function createDialedUpstream(spec: UpstreamSpec, way: DialedRoute): Upst
   const { open, route, connectTimeoutMs, responseTimeoutMs } = way;
   const pool = createRequestPool(dial);
 
-  function dial(peer: Peer, signal: AbortSignal): Promise<Socket> {
+  function dial(peer: Peer, signal: GiveUp): Promise<Socket> {
     const what = `Connecting to ${route(peer)}`;
     return withDeadline({ timeoutMs: connectTimeoutMs, signal, what }, async (deadline) => {
       const socket = await open(peer, deadline, what);

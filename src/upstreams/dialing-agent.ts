@@ -5,7 +5,7 @@ import type { ClientRequest, ClientRequestArgs } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-import type { DialTarget, SecureTarget } from './upstream.js';
+import type { DialTarget, GiveUp, SecureTarget } from './upstream.js';
 
 /** The other end of a connection. */
 export interface Peer extends DialTarget {
@@ -14,14 +14,14 @@ export interface Peer extends DialTarget {
 }
 
 /** Opens a connection; rejects with a GatewayError. */
-export type Dial = (peer: Peer, signal: AbortSignal) => Promise<Socket>;
+export type Dial = (peer: Peer, signal: GiveUp) => Promise<Socket>;
 
 /** What a request handed to a `DialingAgent` says beyond Node's own options, which don't reach the agent with a signal. */
 export interface DialingRequestOptions extends ClientRequestArgs {
   readonly host: string;
   readonly port: number;
   readonly secure?: SecureTarget | undefined;
-  readonly dialSignal: AbortSignal;
+  readonly dialSignal: GiveUp;
 }
 
 /** How long a connection waits for its next request; less where its server announces less (`Keep-Alive: timeout=5`). */
@@ -35,6 +35,8 @@ const MAX_IDLE = 512;
 export class DialingAgent extends Agent {
   readonly #dial: Dial;
   readonly #idle = new Set<Duplex>();
+  /** Connections that were kept before. */
+  readonly #watched = new WeakSet<Duplex>();
   readonly #maxIdle: number;
 
   constructor(dial: Dial, options: { readonly keep: boolean; readonly maxIdle?: number }) {
@@ -70,19 +72,25 @@ export class DialingAgent extends Agent {
     const kept: unknown = super.keepSocketAlive(socket);
     if (kept !== true) return false;
     this.#idle.add(socket);
-    // Nobody has asked for it: it is the rest of an answer that was longer than it said, or an answer meant to be taken
-    // for that of the next request.
-    socket.on('data', destroyThis);
+    this.#watch(socket);
     return true;
   }
 
   override reuseSocket(socket: Duplex, request: ClientRequest): void {
     this.#idle.delete(socket);
-    socket.off('data', destroyThis);
     super.reuseSocket(socket, request);
   }
-}
 
-function destroyThis(this: Duplex): void {
-  this.destroy();
+  /**
+   * Destroys a connection on which something comes while it is idle. Nobody has asked for it: it is the rest of an answer
+   * that was longer than it said, or an answer meant to be taken for that of the next request.
+   */
+  #watch(socket: Duplex): void {
+    // For good: a listener that came and went with each request would cost more than being asked for each piece.
+    if (this.#watched.has(socket)) return;
+    this.#watched.add(socket);
+    socket.on('data', () => {
+      if (this.#idle.has(socket)) socket.destroy();
+    });
+  }
 }

@@ -15,19 +15,27 @@ import type { Information, RawRequest, Upgraded } from './upstream.js';
 /** Bytes an answer's head may have: as many as a request's. */
 export const MAX_HEADER_BYTES = 102_400;
 
-/** A request, and the way it takes. */
-export interface ExchangeOptions {
-  readonly request: Omit<RawRequest, 'target' | 'path' | 'headers' | 'secure'>;
-  readonly agent: DialingAgent;
+/** A request, and the way it takes; the same for each try. */
+export interface RequestWay {
+  /** Its path and headers are not those that go out. */
+  readonly request: RawRequest;
   /** Where the connection leads: the target, or the proxy that is told the target. */
   readonly peer: Peer;
   /** The target of the request line. */
   readonly path: string;
-  readonly head: FramedHead;
   /** Milliseconds to the head of the answer, and between two pieces of its body, where the request doesn't say. */
   readonly responseTimeoutMs: number;
   /** The attempt, as the beginning of a sentence. */
   readonly what: string;
+}
+
+/** One try. */
+export interface ExchangeOptions {
+  readonly way: RequestWay;
+  readonly agent: DialingAgent;
+  readonly head: FramedHead;
+  /** Called when the connection stands and the request goes out. */
+  readonly onSent: () => void;
 }
 
 /**
@@ -75,38 +83,40 @@ class Exchange {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ExchangeOptions, outcomes: Outcomes) {
+    const { request, responseTimeoutMs } = options.way;
     this.#options = options;
     this.#outcomes = outcomes;
-    this.#responseTimeoutMs = options.request.responseTimeoutMs ?? options.responseTimeoutMs;
+    this.#responseTimeoutMs = request.responseTimeoutMs ?? responseTimeoutMs;
     this.#sent = http.request(requestOptions(options));
     // The head's size is bounded; the number of its lines needn't be, and Node would drop those past 2,000 unseen.
     this.#sent.maxHeadersCount = 0;
-    this.#sent.once('socket', (socket) => this.#send(socket));
-    this.#sent.once('response', (answer) => this.#receive(answer));
-    this.#sent.once('upgrade', (answer, socket, head) => this.#switch(answer, socket, head));
-    const { onInformation } = options.request;
+    // Not `once`, though each comes once: that makes two more objects of every listener.
+    this.#sent.on('socket', (socket) => this.#send(socket));
+    this.#sent.on('response', (answer) => this.#receive(answer));
+    this.#sent.on('upgrade', (answer, socket, head) => this.#switch(answer, socket, head));
+    const { onInformation } = request;
     if (onInformation !== undefined) this.#sent.on('information', (info) => inform(info, onInformation));
     this.#sent.on('error', (error) => this.#fail(error));
-    this.#sent.once('close', () => this.#end());
-    options.request.signal.addEventListener('abort', this.#onAbort, { once: true });
+    this.#sent.on('close', () => this.#end());
+    request.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  readonly #onAbort = (): void => this.#giveUp(abortError(this.#options.request.signal, this.#options.what));
+  readonly #onAbort = (): void => this.#giveUp(abortError(this.#options.way.request.signal, this.#options.way.what));
   readonly #onProgress = (): void => void this.#timer?.refresh();
 
   #send(socket: Socket): void {
-    const { request, head } = this.#options;
+    const { way, head, onSent } = this.#options;
+    const { body, trailers } = way.request;
     this.#socket = socket;
     this.#bytesBefore = socket.bytesRead;
     this.#timer = setTimeout(() => this.#expire(), this.#responseTimeoutMs);
-    if (request.body === undefined) this.#sent.end();
+    if (body === undefined) this.#sent.end();
     else {
       const onFault = (error: GatewayError) => this.#giveUp(error);
       const { bodyBytes } = head;
-      const { body, trailers } = request;
       sendBody({ body, bodyBytes, trailers, to: this.#sent, onProgress: this.#onProgress, onFault });
     }
-    request.onSent();
+    onSent();
   }
 
   #receive(answer: IncomingMessage): void {
@@ -114,7 +124,7 @@ class Exchange {
     if (settleFraming(answer)) this.#sent.shouldKeepAlive = false;
     const fault = faultOf(answer);
     if (fault !== undefined) {
-      return this.#giveUp(new GatewayError('send_failed', `${this.#options.what} failed: ${fault}`));
+      return this.#giveUp(new GatewayError('send_failed', `${this.#options.way.what} failed: ${fault}`));
     }
     // From here on the clock is that of the body. The parser's own listener keeps the socket flowing.
     this.#socket?.on('data', this.#onProgress);
@@ -132,14 +142,14 @@ class Exchange {
       return upgraded({ answer, socket, head });
     }
     socket.destroy();
-    this.#giveUp(new GatewayError('send_failed', `${this.#options.what} failed: the answer switches protocols`));
+    this.#giveUp(new GatewayError('send_failed', `${this.#options.way.what} failed: the answer switches protocols`));
   }
 
   #expire(): void {
     const answer = this.#answer;
     // What is here and unread holds up the rest; a client that reads slowly is no fault of the target.
     if (answer !== undefined && answer.readableLength > 0) return this.#onProgress();
-    const { what } = this.#options;
+    const { what } = this.#options.way;
     const missing = answer === undefined ? 'no answer' : 'nothing more of the answer';
     this.#giveUp(new GatewayError('timeout', `${what} failed: ${missing} within ${this.#responseTimeoutMs} ms`));
   }
@@ -147,7 +157,7 @@ class Exchange {
   #fail(error: Error): void {
     const answer = this.#answer;
     // What is wrong behind a whole answer is no fault of it; the connection is gone by now.
-    if (answer?.complete === false) answer.destroy(toGatewayError(error, this.#options.what));
+    if (answer?.complete === false) answer.destroy(toGatewayError(error, this.#options.way.what));
     const isStale = this.#sent.reusedSocket && this.#socket?.bytesRead === this.#bytesBefore;
     if (isStale && isConnectionLoss(error)) this.#outcomes.answered('stale');
     else this.#outcomes.failed(error);
@@ -161,7 +171,7 @@ class Exchange {
   #end(): void {
     clearTimeout(this.#timer);
     this.#socket?.off('data', this.#onProgress);
-    this.#options.request.signal.removeEventListener('abort', this.#onAbort);
+    this.#options.way.request.signal.removeEventListener('abort', this.#onAbort);
   }
 }
 
@@ -171,7 +181,8 @@ function inform({ statusCode, statusMessage, rawHeaders }: InformationEvent, to:
 }
 
 function requestOptions(options: ExchangeOptions): DialingRequestOptions {
-  const { request, agent, peer, path, head } = options;
+  const { way, agent, head } = options;
+  const { request, peer, path } = way;
   return {
     agent,
     host: peer.host,

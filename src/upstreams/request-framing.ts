@@ -16,6 +16,8 @@ export interface FramedHead {
 /** Methods whose requests need no `Content-Length: 0` where they have no body (RFC 9110 section 8.6). */
 const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']);
 
+const NONE: readonly string[] = [];
+
 /**
  * Completes a head, as `RawRequest.headers` says.
  *
@@ -26,8 +28,10 @@ export function frameHead(request: Pick<RawRequest, 'method' | 'headers' | 'body
   const connection = valuesOf(headers, 'connection');
   const closes = connection.some((value) => /(?:^|,)\s*close\s*(?:,|$)/i.test(value));
   const { kept, added, bodyBytes } = frameBody(request);
-  const missing = connection.length > 0 ? [] : ['Connection', 'keep-alive'];
-  return { headers: [...kept, ...missing, ...added], bodyBytes, closes };
+  const missing = connection.length > 0 ? NONE : ['Connection', 'keep-alive'];
+  // Most heads come complete, and are not copied.
+  const isComplete = missing.length === 0 && added.length === 0;
+  return { headers: isComplete ? kept : [...kept, ...missing, ...added], bodyBytes, closes };
 }
 
 interface BodyFraming {
@@ -43,11 +47,11 @@ function frameBody({ method, headers, body }: Pick<RawRequest, 'method' | 'heade
     if (!/(?:^|,)\s*chunked\s*$/i.test(codings.join(','))) {
       throw new GatewayError('bad_request', `Transfer-Encoding ${codings.join(', ')} must end in chunked`);
     }
-    return { kept: without(headers, 'content-length'), added: [], bodyBytes: undefined };
+    return { kept: without(headers, 'content-length'), added: NONE, bodyBytes: undefined };
   }
-  if (lengths.length > 0) return { kept: headers, added: [], bodyBytes: readLength(lengths, body !== undefined) };
+  if (lengths.length > 0) return { kept: headers, added: NONE, bodyBytes: readLength(lengths, body !== undefined) };
   if (body !== undefined) return { kept: headers, added: ['Transfer-Encoding', 'chunked'], bodyBytes: undefined };
-  return { kept: headers, added: BODILESS.has(method) ? [] : ['Content-Length', '0'], bodyBytes: 0 };
+  return { kept: headers, added: BODILESS.has(method) ? NONE : ['Content-Length', '0'], bodyBytes: 0 };
 }
 
 /** Leaves out all headers of a name, given in lower case. */
@@ -55,8 +59,16 @@ export function without(headers: readonly string[], name: string): string[] {
   return headers.filter((_, index) => headers[index - (index % 2)]?.toLowerCase() !== name);
 }
 
-function valuesOf(headers: readonly string[], name: string): string[] {
-  return headers.filter((_, index) => index % 2 === 1 && headers[index - 1]?.toLowerCase() === name);
+/** All values of a field, whose name is given in lower case. */
+function valuesOf(headers: readonly string[], name: string): readonly string[] {
+  let values: string[] | undefined;
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const field = headers[index] as string;
+    // Lengths first: asked for each field of each request, lower case costs more than all the rest.
+    if (field.length === name.length && field.toLowerCase() === name)
+      (values ??= []).push(headers[index + 1] as string);
+  }
+  return values ?? NONE;
 }
 
 function readLength(lengths: readonly string[], hasBody: boolean): number {

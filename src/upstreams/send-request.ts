@@ -7,9 +7,10 @@ import { abortError, toGatewayError } from './dial-errors.js';
 import { DialingAgent } from './dialing-agent.js';
 import type { Dial } from './dialing-agent.js';
 import { exchange, exchangeUpgrade } from './exchange.js';
-import type { ExchangeOptions } from './exchange.js';
+import type { RequestWay } from './exchange.js';
 import { frameHead } from './request-framing.js';
-import type { RawRequest, Upgraded } from './upstream.js';
+import type { FramedHead } from './request-framing.js';
+import type { Upgraded } from './upstream.js';
 
 /** The connections requests go over. */
 export interface RequestPool {
@@ -21,8 +22,7 @@ export interface RequestPool {
 }
 
 /** A request, and the way it takes. */
-export interface Sending extends Omit<ExchangeOptions, 'request' | 'agent' | 'head'> {
-  readonly request: RawRequest;
+export interface Sending extends RequestWay {
   readonly pool: RequestPool;
   /** As they go out, before they are completed. */
   readonly headers: readonly string[];
@@ -48,20 +48,20 @@ export function createRequestPool(dial: Dial): RequestPool {
  * @throws GatewayError for everything that keeps the head from coming
  */
 export async function sendRequest(sending: Sending): Promise<IncomingMessage> {
-  const { request, pool, headers, what } = sending;
+  const { request, pool, what } = sending;
   if (request.signal.aborted) throw abortError(request.signal, what);
-  const head = frameHead({ ...request, headers });
-  const options = { ...sending, head, request: { ...request, onSent: once(request.onSent) } };
+  const head = headOf(sending);
   // Ours: what can't be sent twice gets a connection of its own. A kept one may be closed by its server at any moment,
   // and then nobody knows whether the request was carried out.
   const mayResend = request.body === undefined && RESENDABLE.has(request.method);
   // Node closes after `Connection: close` only if the server says it too.
-  const first = mayResend && !head.closes ? pool.kept : pool.fresh;
+  const agent = mayResend && !head.closes ? pool.kept : pool.fresh;
   try {
-    for (const agent of [first, pool.fresh]) {
-      const answer = await exchange({ ...options, agent });
-      if (answer !== 'stale') return answer;
-    }
+    const answer = await exchange({ way: sending, agent, head, onSent: request.onSent });
+    if (answer !== 'stale') return answer;
+    // That it goes out was told when it went the first time.
+    const again = await exchange({ way: sending, agent: pool.fresh, head, onSent: () => undefined });
+    if (again !== 'stale') return again;
   } catch (error) {
     throw toGatewayError(error, what);
   }
@@ -75,11 +75,11 @@ export async function sendRequest(sending: Sending): Promise<IncomingMessage> {
  * @throws GatewayError as `sendRequest`
  */
 export async function sendUpgrade(sending: Sending): Promise<Upgraded | IncomingMessage> {
-  const { request, pool, headers, what } = sending;
+  const { request, pool, what } = sending;
   if (request.signal.aborted) throw abortError(request.signal, what);
-  const head = frameHead({ ...request, headers });
+  const head = headOf(sending);
   try {
-    const outcome = await exchangeUpgrade({ ...sending, head, agent: pool.fresh });
+    const outcome = await exchangeUpgrade({ way: sending, agent: pool.fresh, head, onSent: request.onSent });
     if (outcome !== 'stale') return outcome;
   } catch (error) {
     throw toGatewayError(error, what);
@@ -87,14 +87,10 @@ export async function sendUpgrade(sending: Sending): Promise<Upgraded | Incoming
   throw notNew(what);
 }
 
-function notNew(what: string): GatewayError {
-  return new GatewayError('internal_error', `${what} failed: a connection of its own was not new`);
+function headOf({ request: { method, body }, headers }: Sending): FramedHead {
+  return frameHead({ method, body, headers });
 }
 
-function once(callback: () => void): () => void {
-  let called = false;
-  return () => {
-    if (!called) callback();
-    called = true;
-  };
+function notNew(what: string): GatewayError {
+  return new GatewayError('internal_error', `${what} failed: a connection of its own was not new`);
 }

@@ -10,6 +10,16 @@ export interface DialTarget {
   readonly port: number;
 }
 
+/**
+ * Tells when something is given up. An `AbortSignal` is one; whoever has many requests makes something lighter.
+ */
+export interface GiveUp {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: () => void, options?: { readonly once: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 /** A request as it goes on the wire. */
 export interface RawRequest {
   readonly method: string;
@@ -34,7 +44,7 @@ export interface RawRequest {
    * Gives the request up, at whatever stage it is, the body of the answer included. If its reason is a `GatewayError`,
    * that is what the request fails with.
    */
-  readonly signal: AbortSignal;
+  readonly signal: GiveUp;
   /** Called once, when the connection stands and the request goes out; not again when it is sent a second time. */
   readonly onSent: () => void;
   /** Set: the target is asked over TLS, and its certificate is verified or not. Undefined: over plain HTTP. */
@@ -90,7 +100,7 @@ export interface Upstream {
    *
    * @param signal gives the opening up; later it does nothing
    */
-  dial(target: DialTarget, signal: AbortSignal): Promise<Duplex>;
+  dial(target: DialTarget, signal: GiveUp): Promise<Duplex>;
   /**
    * Sends a request, over TLS where it says so; resolves with the head of the answer, whose body is still to be read. A request
    * without body and without effect (GET, HEAD, OPTIONS) that meets a pooled connection its server has just closed is

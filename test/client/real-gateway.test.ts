@@ -64,7 +64,7 @@ test('upstreams are told with the delays', async () => {
       { name: 'two', outgoingIp: '127.0.0.2', country: 'us', sessions: 1 },
       { name: 'three', outgoingIp: '127.0.0.3', country: null, sessions: 0 },
     ],
-    delays: { defaultMs: 12_000, scope: 'ip', maxHoldMs: 900_000 },
+    delays: { defaultMs: 12_000, scope: 'ip', perDomain: false, maxHoldMs: 900_000 },
   });
 });
 

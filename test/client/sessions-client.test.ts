@@ -62,7 +62,7 @@ test('listAll goes from page to page until there is no next one', async () => {
 test('upstreams gives the ways out and the delays', async () => {
   const list = {
     upstreams: [{ name: 'a', outgoingIp: '127.0.0.2', country: null, sessions: 1 }],
-    delays: { defaultMs: 12_000, scope: 'ip', maxHoldMs: 900_000 },
+    delays: { defaultMs: 12_000, scope: 'ip', perDomain: false, maxHoldMs: 900_000 },
   };
   const { client, seen } = await serve(json(200, list));
   expect(await client.upstreams()).toEqual(list);

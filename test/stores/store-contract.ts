@@ -261,6 +261,55 @@ export function describeStore(name: string, factory: StoreFactory): void {
     });
   });
 
+  describe(`${name}: what came in a session`, () => {
+    const seen = async (store: SessionStore, id: string) => {
+      const session = await store.get('me', id);
+      return { requests: session?.requests, tunnels: session?.tunnels };
+    };
+
+    test('requests and CONNECTs are counted, those that are no use of their own too', async () => {
+      const { store, create, acquire, use } = await bench();
+      const id = await create();
+      expect(await seen(store, id)).toEqual({ requests: 0, tunnels: [] });
+      await use(id);
+      await acquire({ session: { kind: 'id', id }, tunnel: 'example.com:443' });
+      await acquire({ session: { kind: 'id', id }, tunnel: 'example.com:443' });
+      expect(await store.get('me', id)).toMatchObject({ requests: 3, uses: 2 });
+    });
+
+    test('a request that was refused did not come in', async () => {
+      const { store, create } = await bench();
+      const id = await create();
+      expect(await store.acquire(request({ session: { kind: 'id', id }, upstreams: [] }))).toMatchObject({ ok: false });
+      expect(await seen(store, id)).toEqual({ requests: 0, tunnels: [] });
+    });
+
+    test('tunnels are shown by target: how many are open, and since when none is', async () => {
+      const { store, clock, create, acquire } = await bench();
+      const id = await create();
+      const tunnel = 'example.com:443';
+      const first = await acquire({ session: { kind: 'id', id }, tunnel });
+      const second = await acquire({ session: { kind: 'id', id }, tunnel });
+      expect((await seen(store, id)).tunnels).toEqual([{ target: tunnel, open: 2, lastOpenMsAgo: 0 }]);
+      clock.advance(500);
+      await store.release(first.ticket, DONE);
+      clock.advance(500);
+      expect((await seen(store, id)).tunnels).toEqual([{ target: tunnel, open: 1, lastOpenMsAgo: 0 }]);
+      await store.release(second.ticket, DONE);
+      clock.advance(500);
+      expect((await seen(store, id)).tunnels).toEqual([{ target: tunnel, open: 0, lastOpenMsAgo: 500 }]);
+    });
+
+    test('a CONNECT that is given up while it waits is closed', async () => {
+      const { store, create, acquire, use } = await bench();
+      const id = await create();
+      await use(id);
+      const held = await acquire({ session: { kind: 'id', id }, tunnel: 'example.com:443' });
+      expect(await store.cancel(held.ticket)).toBe(true);
+      expect((await seen(store, id)).tunnels).toMatchObject([{ open: 0, lastOpenMsAgo: 0 }]);
+    });
+  });
+
   describe(`${name}: expiry`, () => {
     test('a session ends 30 minutes after its last use, and says so', async () => {
       const { store, use, create, clock, events } = await bench();

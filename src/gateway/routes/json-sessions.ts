@@ -10,7 +10,7 @@ import { type GatewayContext, sessionsOf, usableUpstreams } from '../context.js'
 import { refusalError } from '../refusals.js';
 import { needsApiKey, onlyMethods, type RouteContext, type RouteEnv } from './frame.js';
 import { readJsonBody } from './json-body.js';
-import { addSlotRoutes, unknownSession } from './session-slots.js';
+import { addSlotRoutes, hostField, unknownSession } from './session-slots.js';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
@@ -29,6 +29,7 @@ const createBody = z.strictObject({
   pacing: z.enum(['gateway', 'client']).optional(),
   bancheck: z.boolean().optional(),
   pin: z.string().optional(),
+  host: hostField.optional(),
 });
 
 /** `/api/sessions` and `/api/upstreams`. */
@@ -44,9 +45,9 @@ export function jsonRoutes(context: GatewayContext): Hono<RouteEnv> {
   });
 
   routes.post('/sessions', async (c) => {
-    const { pin, ...traits } = await readJsonBody(c, createBody, 'a session');
+    const { pin, host: target, ...traits } = await readJsonBody(c, createBody, 'a session');
     const upstreams = pin === undefined ? usableUpstreams(context) : [pinned(context, pin)];
-    const answer = await store.create({ owner: c.get('owner'), traits, upstreams });
+    const answer = await store.create({ owner: c.get('owner'), traits, target, upstreams });
     if (!answer.ok) throw refusalError(answer, { session: { kind: 'create' }, traits });
     return c.json(resourceOf(context, answer.session), answer.created ? 201 : 200);
   });
@@ -76,7 +77,7 @@ async function upstreamList(context: GatewayContext, owner: string): Promise<Ups
   for await (const { upstreamId } of sessionsOf(context, owner)) {
     pinnedTo.set(upstreamId, (pinnedTo.get(upstreamId) ?? 0) + 1);
   }
-  const { defaultMs, scope, maxHoldMs } = options.rules.delays;
+  const { defaultMs, scope, domains, maxHoldMs } = options.rules.delays;
   return {
     upstreams: [...upstreams.values()].map(({ id, name, outgoingIp, country }) => ({
       name,
@@ -84,12 +85,12 @@ async function upstreamList(context: GatewayContext, owner: string): Promise<Ups
       country: country ?? null,
       sessions: pinnedTo.get(id) ?? 0,
     })),
-    delays: { defaultMs, scope, maxHoldMs },
+    delays: { defaultMs, scope, perDomain: scope === 'ip+domain' || domains.size > 0, maxHoldMs },
   };
 }
 
 function resourceOf({ upstreams }: GatewayContext, session: SessionView): SessionResource {
-  const { id, outgoingIp, traits, uses, unbookedUses, bytesIn, bytesOut, nextUseInMs } = session;
+  const { id, outgoingIp, traits, uses, unbookedUses, requests, tunnels, bytesIn, bytesOut, nextUseInMs } = session;
   return {
     id,
     name: traits.name ?? null,
@@ -101,6 +102,8 @@ function resourceOf({ upstreams }: GatewayContext, session: SessionView): Sessio
     expiresAt: session.expiresAtMs === Infinity ? null : isoOf(session.expiresAtMs),
     uses,
     unbookedUses,
+    requests,
+    tunnels,
     bytesIn,
     bytesOut,
     state: session.isBanned ? 'banned' : 'active',

@@ -11,15 +11,15 @@ import { onlyMethods, type RouteContext, type RouteEnv, tellError, tellUnknown }
 import { readJsonBody } from './json-body.js';
 
 /** A target by its host; a port may stand behind it and says nothing. */
-const host = z.string().transform((text, context) => {
+export const hostField = z.string().transform((text, context) => {
   const target = readTarget(text, 80);
   if (target !== undefined) return { host: target.host, site: siteOf(target.host) };
   context.addIssue({ code: 'custom', message: 'takes a host name or address, such as example.com' });
   return z.NEVER;
 });
 
-const slotBody = z.strictObject({ host });
-const verdictBody = z.strictObject({ host, verdict: z.enum(['good', 'banned']) });
+const slotBody = z.strictObject({ host: hostField });
+const verdictBody = z.strictObject({ host: hostField, verdict: z.enum(['good', 'banned']) });
 
 /** Adds `slots` and `verdicts` below `/sessions/:id`. */
 export function addSlotRoutes(context: GatewayContext, routes: Hono<RouteEnv>): void {
