@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+const TIMED = ['test/crawlee/client-pacing.test.ts'];
+
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
@@ -13,9 +15,21 @@ export default defineConfig({
       {
         test: {
           name: 'edge',
-          include: ['test/{upstreams,gateway,client,crawlee,cli,examples,clients,conformance,e2e}/**/*.test.ts'],
+          include: ['test/{upstreams,gateway,client,crawlee,crawlee4,cli,examples,clients,conformance,e2e}/**/*.test.ts'],
+          exclude: TIMED,
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        // These hold times against a clock, so nothing else runs beside them.
+        test: {
+          name: 'timed',
+          include: TIMED,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -1,4 +1,5 @@
 // The command line of the quotes examples: where the pages are and which gateway leads there.
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 /** What was asked for; undefined is what the example brings itself. */
@@ -50,6 +51,15 @@ export function reportFailure(error: unknown): void {
 /** Ways out for a gateway of the example's own: other loopback addresses for the site beside it, where Linux has them. */
 export function chooseUpstreams({ url }: QuotesArguments): string[] {
   return url === undefined && process.platform === 'linux' ? ['local://127.0.0.2', 'local://127.0.0.3'] : ['direct://'];
+}
+
+/** How Chromium is started: where it is, without a sandbox for root, and without calls to its maker. */
+export function chooseChromium(): { executablePath?: string; args: string[] } {
+  const file = [process.env['CHROMIUM_PATH'], '/usr/bin/chromium'].find((one) => one !== undefined && existsSync(one));
+  const args = ['--disable-background-networking', '--disable-component-update', '--disable-sync'];
+  if (process.getuid?.() === 0) args.push('--no-sandbox');
+  // Without a file the library takes the browser that it installed itself.
+  return file === undefined ? { args } : { executablePath: file, args };
 }
 
 function readHttpUrl(value: string): URL | undefined {

@@ -32,6 +32,7 @@ const TABLE: Readonly<Record<string, { readonly folders: readonly string[]; read
   },
   client: { folders: ['protocol'], packages: [] },
   crawlee: { folders: ['client', 'protocol'], packages: ['@crawlee/core', 'fastest-levenshtein', 'got-scraping'] },
+  crawlee4: { folders: ['client', 'protocol', 'crawlee'], packages: ['tough-cookie'] },
   cli: { folders: ['gateway', 'client'], packages: ['commander', 'yaml'] },
   '.': { folders: ['crawlee'], packages: [] },
 };

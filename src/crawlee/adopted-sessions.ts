@@ -1,23 +1,33 @@
 // Which Crawlee sessions came from a pool of ours. A session that did not belongs to a crawler with the option
 // `proxyConfiguration` alone, which has neither our HTTP client nor our time limits.
 
-/** Ids kept at most, least recently asked for first out: more than any pool holds at a time. */
-const MAX_IDS = 10_000;
+import type { Session } from '@crawlee/core';
 
-/** The ids of sessions that our pools made. */
+/** Sessions known at most, least recently asked for first out: more than any pool holds at a time. */
+const MAX_SESSIONS = 10_000;
+
+/** The sessions that our pools made. */
 export class AdoptedSessions {
-  readonly #ids = new Set<string>();
+  /** By id; those that no pool holds any more may go. */
+  readonly #sessions = new Map<string, WeakRef<Session>>();
 
-  add(sessionId: string): void {
-    this.#ids.add(sessionId);
-    if (this.#ids.size <= MAX_IDS) return;
-    const [oldest] = this.#ids;
-    if (oldest !== undefined) this.#ids.delete(oldest);
+  add(session: Session): void {
+    this.#sessions.set(session.id, new WeakRef(session));
+    if (this.#sessions.size <= MAX_SESSIONS) return;
+    const [oldest] = this.#sessions.keys();
+    if (oldest !== undefined) this.#sessions.delete(oldest);
   }
 
   has(sessionId: string): boolean {
-    if (!this.#ids.delete(sessionId)) return false;
-    this.#ids.add(sessionId);
+    const known = this.#sessions.get(sessionId);
+    if (known === undefined) return false;
+    this.#sessions.delete(sessionId);
+    this.#sessions.set(sessionId, known);
     return true;
+  }
+
+  /** The session of that id, if a pool holds it still. */
+  find(sessionId: string): Session | undefined {
+    return this.#sessions.get(sessionId)?.deref();
   }
 }

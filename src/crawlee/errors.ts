@@ -5,7 +5,7 @@
 // then takes any error of an HTTP client, a critical one too, for a reason to rotate the session.
 // https://github.com/apify/crawlee/blob/v3.18.1/packages/utils/src/internals/blocked.ts
 
-import { CriticalError, NonRetryableError, RetryRequestError, SessionError } from '@crawlee/core';
+import { CriticalError, RetryRequestError, SessionError } from '@crawlee/core';
 
 /** What goes with a session error. */
 export interface ProxySessionErrorDetails {
@@ -102,6 +102,47 @@ export function sessionLost(proxySessionId: string, cause?: unknown): ProxySessi
   );
 }
 
+/** The target has banned the session's outgoing IP, so the gateway lets nothing out there by it for a while. */
+export function sessionBanned(
+  proxySessionId: string,
+  {
+    host,
+    retryAfterMs,
+    cause,
+  }: { readonly host: string; readonly retryAfterMs?: number | undefined; readonly cause?: unknown },
+): ProxySessionError {
+  return new ProxySessionError(`The outgoing IP of session ${proxySessionId} is banned at ${host}`, {
+    code: 'banned',
+    nextUseInMs: retryAfterMs,
+    cause,
+  });
+}
+
+/** The target has banned every outgoing IP that a new session could have. */
+export function allBanned(
+  host: string,
+  { retryAfterMs, cause }: { readonly retryAfterMs: number | undefined; readonly cause: unknown },
+): ProxySessionError {
+  return new ProxySessionError(`Every outgoing IP of the gateway is banned at ${host}`, {
+    code: 'banned',
+    nextUseInMs: retryAfterMs,
+    cause,
+  });
+}
+
+/**
+ * The gateway had lost the session, and the Crawlee session goes on with another: the request is sent again in it, by the
+ * HTTP client where it may be, else by Crawlee as often as need be.
+ */
+export class SessionReplaced extends RetryRequestError {
+  override readonly name = 'SessionReplaced';
+
+  constructor(lostId: string, cause: unknown) {
+    super(`The gateway had lost session ${lostId}; its Crawlee session goes on with another`);
+    withCause(this, cause);
+  }
+}
+
 /** The Crawlee session came to its end while this request was on its way. */
 export function sessionEnded(crawleeSessionId: string): ProxySessionError {
   return new ProxySessionError(`The Crawlee session ${crawleeSessionId} was retired, and its gateway session with it`, {
@@ -114,19 +155,12 @@ export function configurationClosed(): CriticalError {
   return new CriticalError('This SessionProxyConfiguration was closed: make a new one, or close it after the run');
 }
 
-/** A header can't enter a tunnel's CONNECT, and inside the tunnel the target would read it. */
-export function httpsNeedsCredentials(url: string): NonRetryableError {
-  return new NonRetryableError(
-    `transport 'headers' can't carry the session to ${url}: over https the header would reach the target instead of ` +
-      "the gateway. Use transport 'credentials' for https targets.",
-  );
-}
-
 /** Nothing but our HTTP client can put the header on, and the crawler has another. */
 export function headersNeedPreset(): CriticalError {
   return new CriticalError(
-    "transport 'headers' works with new CheerioCrawler(proxyConfiguration.httpCrawlerOptions({ … })) only: the option " +
-      "proxyConfiguration alone can't set a header. Use httpCrawlerOptions() or transport 'credentials'.",
+    "transport 'headers' works with a preset only: the option proxyConfiguration alone can't set a header. For " +
+      'browsers write new PlaywrightCrawler(proxyConfiguration.browserCrawlerOptions({ … })), else new CheerioCrawler(' +
+      "proxyConfiguration.httpCrawlerOptions({ … })). Use httpCrawlerOptions() or transport 'credentials'.",
   );
 }
 

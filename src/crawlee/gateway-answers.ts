@@ -5,7 +5,7 @@ import type { BaseHttpResponseData } from '@crawlee/core';
 
 import { HEADER } from '../protocol/header-names.js';
 import { type RawHeaders, valuesOf } from '../protocol/raw-headers.js';
-import { gatewayBusy, sessionLost, withCause, withoutRotationWords, wrongApiKey } from './errors.js';
+import { gatewayBusy, sessionBanned, sessionLost, withCause, withoutRotationWords, wrongApiKey } from './errors.js';
 
 /** An answer that the gateway made itself. */
 export interface GatewayAnswer {
@@ -44,13 +44,18 @@ const TUNNEL_MEANINGS: Readonly<Record<number, string>> = {
   523: 'the gateway does not allow this target; for private addresses start it with --allow-private',
 };
 
+/** Statuses of refused tunnels that say nothing about the session. */
+const FINE_STATUSES: ReadonlySet<number> = new Set([429, 503, 523]);
+
 /**
- * Finds an answer of the gateway's own among answers that came through it. Over https the target's own header fields
- * arrive untouched, so that nothing in them is to be trusted.
+ * Finds an answer of the gateway's own among answers that came through it. In a blind tunnel the target's own header
+ * fields arrive untouched, so that nothing in them is to be trusted.
+ *
+ * @param seesInside whether the gateway looks inside tunnels, and is known to by its certificate
  */
-export function readGatewayAnswer(response: BaseHttpResponseData): GatewayAnswer | undefined {
+export function readGatewayAnswer(response: BaseHttpResponseData, seesInside = false): GatewayAnswer | undefined {
   const { url, statusCode } = response;
-  if (!url.startsWith('http:')) return undefined;
+  if (!seesInside && !url.startsWith('http:')) return undefined;
   const code = headerOf(response, HEADER.error);
   // A server of the protocol names the code of its own errors; some other proxy's 407 has neither code nor version.
   const isForeign407 = statusCode === 407 && headerOf(response, HEADER.version) === undefined;
@@ -59,13 +64,16 @@ export function readGatewayAnswer(response: BaseHttpResponseData): GatewayAnswer
   return { code, status: statusCode, retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined };
 }
 
-/** What an answer through the gateway tells of its session; nothing over https, see `readGatewayAnswer`. */
-export function readSessionNews(response: BaseHttpResponseData): {
+/** What an answer through the gateway tells of its session; nothing in a blind tunnel, see `readGatewayAnswer`. */
+export function readSessionNews(
+  response: BaseHttpResponseData,
+  seesInside = false,
+): {
   readonly id?: string;
   readonly outgoingIp?: string;
   readonly nextUseInMs?: number;
 } {
-  if (!response.url.startsWith('http:')) return {};
+  if (!seesInside && !response.url.startsWith('http:')) return {};
   const id = headerOf(response, HEADER.session);
   const outgoingIp = headerOf(response, HEADER.outgoingIp);
   // Integer seconds on the wire; a decimal is read too, see "Units of X-Crawlera-Next-Request-In" of the protocol.
@@ -85,7 +93,7 @@ export function readTunnelStatus(error: unknown): number | undefined {
 
 /** Judges an answer of the gateway's own. `text` is its body, `proxySessionId` the session it was about. */
 export function judgeAnswer(
-  { code, status }: Pick<GatewayAnswer, 'code' | 'status'>,
+  { code, status, retryAfterMs }: Pick<GatewayAnswer, 'code' | 'status'> & Partial<GatewayAnswer>,
   context: {
     readonly text: string;
     readonly gatewayUrl: string;
@@ -98,6 +106,10 @@ export function judgeAnswer(
   }
   if (code === 'bad_session_id' && context.proxySessionId !== undefined) {
     return { error: sessionLost(context.proxySessionId), isSessionFine: false };
+  }
+  if (code === 'banned' && context.proxySessionId !== undefined) {
+    const { hostname: host } = new URL(context.targetUrl);
+    return { error: sessionBanned(context.proxySessionId, { host, retryAfterMs }), isSessionFine: false };
   }
   const said = context.text.trim().slice(0, MAX_TOLD_LENGTH) || 'no reason given';
   const message = `The gateway answered ${status} ${code ?? ''} for ${context.targetUrl}: ${said}`;
@@ -117,7 +129,7 @@ export function judgeTunnel(
   const meaning = TUNNEL_MEANINGS[status] ?? 'see its log for the reason';
   const message = `The gateway opened no tunnel for ${targetUrl}: ${status}, ${meaning}`;
   if (status === 503 && isBusy) return { error: gatewayBusy(message, cause), isSessionFine: true };
-  return { error: withCause(new Error(message), cause), isSessionFine: status === 503 || status === 429 };
+  return { error: withCause(new Error(message), cause), isSessionFine: FINE_STATUSES.has(status) };
 }
 
 /** Whether a failure says nothing about the session: others are waiting, or the gateway can't. */

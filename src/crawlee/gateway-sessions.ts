@@ -5,8 +5,9 @@ import { setTimeout } from 'node:timers/promises';
 
 import { SessionsClientError } from '../client/client-error.js';
 import type { SessionsClient } from '../client/sessions-client.js';
-import type { UpstreamList } from '../protocol/rest.js';
-import { gatewayGone, gatewayNotRunning, gatewayStaysAway, notAGateway, wrongApiKey } from './errors.js';
+import type { CreateSessionBody, TunnelResource, UpstreamList, VerdictBody } from '../protocol/rest.js';
+import { allBanned, gatewayGone, gatewayNotRunning, gatewayStaysAway, notAGateway, wrongApiKey } from './errors.js';
+import type { GrantedSlot, SlotRefusal } from './slot-planner.js';
 
 /**
  * What is known of the gateway session that a Crawlee session is bound to.
@@ -25,6 +26,15 @@ export interface ProxySessionInfo {
   /** Time until the next use that the gateway last told of, in milliseconds; undefined where it told of none. */
   readonly nextUseInMs?: number | undefined;
 }
+
+/** What the gateway tells of a session that it knows. */
+export type SeenSession = Pick<ProxySessionInfo, 'nextUseInMs'>;
+
+/** Who paces a session, and where it goes first. */
+type CreateOptions = Pick<CreateSessionBody, 'pacing' | 'host'>;
+
+/** The tunnels of a session; `untold` by servers that don't tell, `unknown` where there was no answer or no session. */
+export type SessionTunnels = readonly TunnelResource[] | 'untold' | 'unknown';
 
 /** Codes of calls that no gateway answered. */
 const UNANSWERED = new Set(['econnrefused', 'econnreset', 'nxdomain', 'timeout', 'send_failed']);
@@ -58,17 +68,53 @@ export class GatewaySessions {
    * Makes a session. Its answers are not judged by the gateway's ban rules: Crawlee judges pages, and sees those of
    * https targets too.
    *
-   * @throws CriticalError for a wrong API key or no gateway at all, else an Error
+   * @throws CriticalError for a wrong API key or no gateway at all, ProxySessionError if every outgoing IP is banned at
+   *   that host, else an Error
    */
-  async create(): Promise<ProxySessionInfo> {
+  async create({ pacing = 'gateway', host }: CreateOptions = {}): Promise<ProxySessionInfo> {
     if (!this.#isPlain) {
-      const created = await this.#ask(() => this.#client.create({ bancheck: false, country: this.#country }));
+      const created = await this.#ask(() =>
+        this.#client.create({ bancheck: false, country: this.#country, pacing, host }),
+      ).catch((error: unknown) => {
+        if (!(error instanceof SessionsClientError) || error.code !== 'banned' || host === undefined) throw error;
+        throw allBanned(host, { retryAfterMs: error.retryAfterMs, cause: error });
+      });
       if (created !== undefined) return { id: created.id, outgoingIp: created.outgoingIp };
     }
     if (this.#country !== undefined) throw notAGateway(this.url, "it has no /api, so it can't choose a country");
     const id = await this.#ask(() => this.#client.createPlain());
     if (id === undefined) throw notAGateway(this.url, 'it has neither /api/sessions nor /sessions');
     return { id, outgoingIp: undefined };
+  }
+
+  /**
+   * Books the next use of a session.
+   *
+   * @returns the slot; `lost` if the gateway does not know the session, or why there is none and when to ask again
+   * @throws CriticalError for a wrong API key, else an Error if the gateway does not answer
+   */
+  async bookSlot(id: string, host: string): Promise<GrantedSlot | SlotRefusal> {
+    try {
+      const booked = await this.#client.bookSlot(id, host);
+      this.markReached();
+      return booked;
+    } catch (error) {
+      if (!(error instanceof SessionsClientError)) throw error;
+      const { code, retryAfterMs } = error;
+      if (code === 'bad_session_id') return 'lost';
+      if (code === 'serverbusy' || code === 'banned') return { code, retryAfterMs };
+      throw await this.#describe(error);
+    }
+  }
+
+  /** Gives a slot back; one that can't be given back lapses. */
+  async cancelSlot(id: string, slot: string): Promise<void> {
+    await this.#client.cancelSlot(id, slot).catch(unanswered);
+  }
+
+  /** Tells what was seen at a target; a server that has no ear for it is told nothing. */
+  async report(id: string, verdict: VerdictBody): Promise<void> {
+    if (!this.#isPlain) await this.#client.reportVerdict(id, verdict);
   }
 
   /** Ends a session; one that is gone already is no error. */
@@ -82,7 +128,7 @@ export class GatewaySessions {
    * @returns undefined if the gateway does not know it; its wait where the server tells
    * @throws CriticalError for a wrong API key, else an Error if the gateway does not answer
    */
-  async look(id: string): Promise<Pick<ProxySessionInfo, 'nextUseInMs'> | undefined> {
+  async look(id: string): Promise<SeenSession | undefined> {
     if (!this.#isPlain) {
       const found = await this.#ask(async () => ({ session: await this.#client.get(id) }));
       if (found !== undefined) return found.session && { nextUseInMs: found.session.nextUseInMs };
@@ -94,6 +140,16 @@ export class GatewaySessions {
   /** Time until the session may be used again, in milliseconds; undefined where the server can't be asked. */
   async nextUseInMs(id: string): Promise<number | undefined> {
     return this.#isPlain ? undefined : (await this.#client.get(id).catch(unanswered))?.nextUseInMs;
+  }
+
+  /** The blind tunnels of a session, open or not. */
+  async tunnels(id: string): Promise<SessionTunnels> {
+    if (this.#isPlain) return 'untold';
+    const found = await this.#client.get(id).catch(unanswered);
+    if (found === undefined) return 'unknown';
+    // Gateways before this one have no such member.
+    const { tunnels }: Partial<typeof found> = found;
+    return tunnels ?? 'untold';
   }
 
   /** The ways out and the delays; undefined where the server can't be asked. */

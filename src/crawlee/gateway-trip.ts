@@ -6,9 +6,11 @@ import { Readable } from 'node:stream';
 import type { BaseHttpResponseData, Session } from '@crawlee/core';
 
 import type { Core } from './core.js';
-import { sessionLost, wrongApiKey } from './errors.js';
+import { sessionBanned, sessionLost, SessionReplaced, wrongApiKey } from './errors.js';
 import { judgeAnswer, judgeTunnel, readGatewayAnswer, readSessionNews, readTunnelStatus } from './gateway-answers.js';
+import type { SeenSession } from './gateway-sessions.js';
 import { ProxySession } from './proxy-session.js';
+import { hostOf } from './ready-first.js';
 
 /** A request on its way. */
 export interface Trip {
@@ -18,6 +20,8 @@ export interface Trip {
   readonly proxySessionId: string | undefined;
   /** Whether it is a page that the crawler loads, so that Crawlee will count its failure against the session. */
   readonly isNavigation: boolean;
+  /** Whether a lost session is to be replaced, so that the Crawlee session goes on. @default false: it is retired */
+  readonly replacesLost?: boolean;
 }
 
 /** Errors of a client that did not get through to its proxy; it connects to nothing else. */
@@ -44,7 +48,9 @@ export async function travel<R extends BaseHttpResponseData>(
   send: () => Promise<R>,
 ): Promise<R> {
   const crawleeId = trip.session?.id ?? '';
+  if (trip.isNavigation) core.verdicts.noteStart();
   core.bindings.enter(crawleeId);
+  if (trip.isNavigation) core.held.release(crawleeId);
   try {
     const response = await send().catch(async (error: unknown) => {
       throw await explainFailure(core, trip, error);
@@ -58,10 +64,11 @@ export async function travel<R extends BaseHttpResponseData>(
 
 async function checkAnswer(core: Core, trip: Trip, response: BaseHttpResponseData): Promise<void> {
   core.gateway.markReached();
-  const answer = readGatewayAnswer(response);
+  const answer = readGatewayAnswer(response, core.transport === 'headers');
   if (answer === undefined) {
-    const { nextUseInMs } = readSessionNews(response);
+    const { nextUseInMs } = readSessionNews(response, core.transport === 'headers');
     if (trip.session !== undefined) core.bindings.learn(trip.session.id, { nextUseInMs });
+    core.verdicts.noteAnswer(trip.session, response.url);
     return;
   }
   const { url: targetUrl, proxySessionId } = trip;
@@ -72,14 +79,20 @@ async function checkAnswer(core: Core, trip: Trip, response: BaseHttpResponseDat
   }
   const text = await readText(response);
   const verdict = judgeAnswer(answer, { text, gatewayUrl: core.address.url, targetUrl, proxySessionId });
-  if (answer.code === 'bad_session_id') endLostSession(core, trip);
+  if (answer.code === 'bad_session_id') throw loseSession(core, trip, verdict.error);
+  // At once, so that no further request is put into it before this one's error arrives.
+  if (answer.code === 'banned') core.verdicts.endBanned(trip.session);
   if (answer.code === 'serverbusy') await waitTurn(core, trip, answer.retryAfterMs);
   if (verdict.isSessionFine) excuse(trip);
   throw verdict.error;
 }
 
 /** Waits until a request that was refused may be sent again. */
-async function waitTurn({ bindings, gateway, busyTurns, maxHoldMs }: Core, trip: Trip, waitMs = 0): Promise<void> {
+export async function waitTurn(
+  { bindings, gateway, busyTurns, maxHoldMs }: Core,
+  trip: Trip,
+  waitMs = 0,
+): Promise<void> {
   const delayMs = (await gateway.upstreams())?.delays.defaultMs ?? DEFAULT_DELAY_MS;
   const sessionId = trip.session?.id ?? '';
   const outgoingIp = bindings.find(sessionId)?.outgoingIp ?? sessionId;
@@ -98,33 +111,66 @@ async function explainFailure(core: Core, trip: Trip, error: unknown): Promise<u
   if (status === undefined && !trip.url.startsWith('https:')) return error;
   if (status === 407) return wrongApiKey(core.address.url, error);
   const { proxySessionId, url: targetUrl } = trip;
-  let nextUseInMs: number | undefined;
+  let seen: SeenSession | undefined;
   try {
-    const seen = proxySessionId === undefined ? {} : await core.gateway.look(proxySessionId);
-    if (seen === undefined) {
-      endLostSession(core, trip);
-      return sessionLost(proxySessionId ?? '', error);
-    }
-    nextUseInMs = seen.nextUseInMs;
+    seen = proxySessionId === undefined ? {} : await core.gateway.look(proxySessionId);
   } catch (askingError) {
     return askingError;
   }
+  if (seen === undefined) return loseSession(core, trip, sessionLost(proxySessionId ?? '', error));
   if (status === undefined) return error;
-  const isBusy = (nextUseInMs ?? 0) > 0;
-  if (status === 503 && isBusy) await waitTurn(core, trip, nextUseInMs);
+  const ban = status === 503 ? await findBan(core, trip, { seen, cause: error }) : undefined;
+  if (ban !== undefined) return ban;
+  const isBusy = (seen.nextUseInMs ?? 0) > 0;
+  if (status === 503 && isBusy) await waitTurn(core, trip, seen.nextUseInMs);
   const verdict = judgeTunnel(status, { targetUrl, isBusy, cause: error });
   if (verdict.isSessionFine) excuse(trip);
   return verdict.error;
 }
 
-/** Retires the Crawlee session at once, so that no further request is put into it before this one's error arrives. */
-function endLostSession(core: Core, { session }: Trip): void {
-  if (session === undefined) return;
-  core.bindings.forget(session.id);
-  session.retire();
+/**
+ * Finds out whether a tunnel was refused because the target has banned the session's outgoing IP, and ends the session
+ * then. There is no call that says so but a booking, which is given back.
+ */
+export async function findBan(
+  core: Core,
+  trip: Trip,
+  { seen, cause }: { readonly seen: SeenSession; readonly cause: unknown },
+): Promise<Error | undefined> {
+  const { gateway } = core;
+  const { proxySessionId, url } = trip;
+  const host = hostOf(url);
+  if (proxySessionId === undefined || host === undefined) return undefined;
+  const delays = (await gateway.upstreams())?.delays;
+  // Past what the gateway holds it is a matter of waiting, and a booking more would only be refused like the request.
+  const isHeld = (seen.nextUseInMs ?? 0) + (delays?.defaultMs ?? 0) < (delays?.maxHoldMs ?? 0);
+  const asked = isHeld ? await gateway.bookSlot(proxySessionId, host).catch(() => undefined) : undefined;
+  if (asked === undefined || asked === 'lost') return undefined;
+  if ('slot' in asked) {
+    await gateway.cancelSlot(proxySessionId, asked.slot);
+    return undefined;
+  }
+  if (asked.code !== 'banned') return undefined;
+  core.verdicts.endBanned(trip.session);
+  return sessionBanned(proxySessionId, { host, retryAfterMs: asked.retryAfterMs, cause });
 }
 
-function excuse({ session, isNavigation }: Trip): void {
+/** Ends a Crawlee session with its lost gateway session, or has another made for it. @returns what to tell Crawlee */
+function loseSession({ bindings }: Core, trip: Trip, lost: Error): Error {
+  const { session, proxySessionId, replacesLost = false } = trip;
+  if (session === undefined) return lost;
+  if (replacesLost && proxySessionId !== undefined) {
+    bindings.replace(session.id, proxySessionId);
+    excuse(trip);
+    return new SessionReplaced(proxySessionId, lost);
+  }
+  bindings.forget(session.id);
+  session.retire();
+  return lost;
+}
+
+/** Spares the session of a request whose failure says nothing about it. */
+export function excuse({ session, isNavigation }: Trip): void {
   if (isNavigation && session instanceof ProxySession) session.excuseNextError();
 }
 

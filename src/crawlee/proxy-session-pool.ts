@@ -1,15 +1,22 @@
 // Crawlee's session pool with sessions that are bound to gateway sessions, and the way into a crawler that takes no
 // pool of its own. This is the one file that touches what Crawlee 3 declares protected: `maxPoolSize`,
 // `sessionOptions` and `_removeRetiredSessions` of SessionPool. Checked on Crawlee 3.13.0 and 3.18.1; the test of this
-// file names the versions, and fails on one that it does not know.
+// file names the versions, and fails on one that it does not know. Of AutoscaledPool it touches the private
+// `isTaskReadyFunction` and `runTaskFunction`.
 
 import { SessionPool } from '@crawlee/core';
 import type { Configuration, CreateSession, Session, SessionOptions, SessionPoolOptions } from '@crawlee/core';
 
 import { coreOf } from './core.js';
 import type { Core } from './core.js';
-import { ProxySession, watchRetirement } from './proxy-session.js';
+import { takeKept } from './kept-sessions.js';
+import type { PluginPacing } from './options.js';
+import { ProxySession, watchSession } from './proxy-session.js';
+import type { SessionWatch } from './proxy-session.js';
+import { ReadyFirst } from './ready-first.js';
+import type { PoolAccess } from './ready-first.js';
 import type { SessionProxyConfiguration } from './session-proxy-configuration.js';
+import { runTask } from './task-context.js';
 
 /** Sessions of a pool whose gateway can't be asked how many outgoing IPs it has. */
 const DEFAULT_POOL_SIZE = 20;
@@ -28,6 +35,12 @@ export interface ProxySessionPoolOptions extends SessionPoolOptions {
 
 /** Which gateway a pool belongs to. Beside the pool, because an adopted one was built by Crawlee's own constructor. */
 const CORES = new WeakMap<SessionPool, Core>();
+
+/** How sessions are chosen, where the plugin keeps the distance between uses. */
+const PICKERS = new WeakMap<SessionPool, ReadyFirst>();
+
+/** Task pools that are gated already. */
+const GATED = new WeakSet<TaskPool>();
 
 /**
  * A session pool whose Crawlee sessions each have a gateway session, and so an outgoing IP of their own: made at first
@@ -55,6 +68,24 @@ export class ProxySessionPool extends SessionPool {
     return pool;
   }
 
+  /**
+   * Gives the session that may go next: one whose slot has started, else a new one while more sessions make more
+   * requests possible, else the first that may go, waited for. With an id, that session if it is usable.
+   */
+  override async getSession(sessionId?: string): Promise<Session> {
+    const picker = PICKERS.get(this);
+    // Crawlee's declaration leaves out that an id may be missing.
+    if (picker === undefined || sessionId !== undefined) return super.getSession(sessionId as string);
+    return picker.pick();
+  }
+
+  override async teardown(...given: Parameters<SessionPool['teardown']>): Promise<void> {
+    await super.teardown(...given);
+    await CORES.get(this)?.bindings.settled();
+    await CORES.get(this)?.interruption.runEnded();
+    await CORES.get(this)?.slots?.giveBackAll();
+  }
+
   /** Sessions that are dropped because their time was up were never retired, so this is where theirs ends. */
   protected override _removeRetiredSessions(): void {
     const core = CORES.get(this);
@@ -79,12 +110,17 @@ export function createAdoptingFunction(
 ): CreateSession {
   return async (pool, options) => {
     await adopt(pool, core, maxPoolSize);
+    // A session of an earlier run comes with what was kept of its gateway session.
+    const { options: sessionOptions, kept } = takeKept(options?.sessionOptions);
     const session: Session =
       createSessionFunction === undefined
-        ? createSession(pool, core, options?.sessionOptions)
-        : await createSessionFunction(pool, options);
-    if (!(session instanceof ProxySession)) watchRetirement(session, (id) => core.bindings.release(id));
-    core.adopted.add(session.id);
+        ? createSession(pool, core, sessionOptions)
+        : await createSessionFunction(pool, sessionOptions === undefined ? options : { ...options, sessionOptions });
+    if (!(session instanceof ProxySession)) watchSession(session, watchOf(core));
+    core.adopted.add(session);
+    if (kept?.pacing === pacingOf(core) && session.id === sessionOptions?.id) core.bindings.keep(session.id, kept);
+    // Crawlee drops a kept session whose time was up meanwhile, and tells nobody.
+    if (!session.isUsable()) core.bindings.release(session.id);
     return session;
   };
 }
@@ -93,15 +129,85 @@ export function createAdoptingFunction(
 async function adopt(pool: SessionPool, core: Core, maxPoolSize: number | undefined): Promise<void> {
   if (CORES.has(pool)) return;
   CORES.set(pool, core);
+  core.interruption.reset();
   // Crawlee 3 takes no pool from outside: https://github.com/apify/crawlee/issues/3445
   if (!(pool instanceof ProxySessionPool)) Object.setPrototypeOf(pool, ProxySessionPool.prototype);
-  if (maxPoolSize !== undefined) return;
   // Crawlee asks for one session after the other, so that none is made before the size is known.
-  pool['maxPoolSize'] = (await core.gateway.countOutgoingIps()) ?? DEFAULT_POOL_SIZE;
+  const outgoingIps = await core.gateway.countOutgoingIps();
+  if (maxPoolSize === undefined) pool['maxPoolSize'] = outgoingIps ?? DEFAULT_POOL_SIZE;
+  if (core.slots === undefined) return;
+  await core.slots.prepare();
+  if (!core.slots.isNeeded) return;
+  const limit = Math.min(pool['maxPoolSize'], outgoingIps ?? Infinity);
+  PICKERS.set(pool, new ReadyFirst({ pool: accessTo(pool), core, slots: core.slots, limit }));
+}
+
+/** What the choice of a session may do with a pool. */
+function accessTo(pool: SessionPool): PoolAccess {
+  const getSession = SessionPool.prototype.getSession.bind(pool) as (
+    sessionId?: string,
+  ) => Promise<Session | undefined>;
+  return {
+    usable: () => pool['sessions'].filter((session) => session.isUsable()),
+    find: (sessionId) => getSession(sessionId),
+    async grow() {
+      if (pool['sessions'].some((session) => !session.isUsable())) pool['_removeRetiredSessions']();
+      const session = await getSession();
+      if (session === undefined) throw new Error('The session pool gave no session');
+      return session;
+    },
+  };
+}
+
+/** What of Crawlee's AutoscaledPool the plugin leans on: public, and two members that it declares private. */
+export interface TaskPool {
+  notify(): Promise<void>;
+}
+
+/**
+ * Lets tasks start only when a session may go, and makes known in each which request it is about; once per run.
+ *
+ * Ours: Crawlee has a public option for the first, but who gives it replaces the look into the queue that goes with it.
+ */
+export function gateTasks(taskPool: TaskPool, sessionPool: SessionPool | undefined): void {
+  const picker = sessionPool && PICKERS.get(sessionPool);
+  if (picker === undefined || GATED.has(taskPool)) return;
+  GATED.add(taskPool);
+  const inner = taskPool as TaskPool & PrivateTaskPool;
+  const { isTaskReadyFunction, runTaskFunction } = inner;
+  const gate = picker.createGate(() => void taskPool.notify());
+  inner.isTaskReadyFunction = async () => (await isTaskReadyFunction()) && gate();
+  inner.runTaskFunction = () => runTask(runTaskFunction);
+}
+
+interface PrivateTaskPool {
+  isTaskReadyFunction: () => Promise<boolean>;
+  runTaskFunction: () => Promise<unknown>;
 }
 
 /** Makes a session with the pool's own options, as Crawlee's default function does. */
 function createSession(pool: SessionPool, core: Core, sessionOptions: SessionOptions | undefined): ProxySession {
   const options = { ...pool['sessionOptions'], ...sessionOptions, sessionPool: pool };
-  return new ProxySession(options, (sessionId) => core.bindings.release(sessionId));
+  return new ProxySession(options, watchOf(core));
+}
+
+/** What follows from what becomes of a session. */
+function watchOf(core: Core): SessionWatch {
+  const { slots, bindings, verdicts } = core;
+  return {
+    onRetired(session, cause) {
+      slots?.drop(session.id);
+      verdicts.retired(session, cause);
+    },
+    onGood: (session) => verdicts.good(session),
+    keepable(sessionId) {
+      const info = bindings.keepable(sessionId);
+      return info && { ...info, pacing: pacingOf(core) };
+    },
+  };
+}
+
+/** Who paces the sessions of a pool. */
+function pacingOf({ slots }: Core): PluginPacing {
+  return slots?.isNeeded === true ? 'client' : 'gateway';
 }

@@ -15,5 +15,10 @@ export function leadsTo({ url }: GatewayAddress, proxyUrl: string | undefined): 
 
 /** Reads which session a proxy URL names; undefined if none. */
 export function readProxySessionId(proxyUrl: string): string | undefined {
-  return /^session-(.+)$/.exec(decodeURIComponent(new URL(proxyUrl).password))?.[1];
+  return readSessionParameter(decodeURIComponent(new URL(proxyUrl).password));
+}
+
+/** Reads which session the password of a proxy names; undefined if none. */
+export function readSessionParameter(password: string): string | undefined {
+  return /^session-(.+)$/.exec(password)?.[1];
 }

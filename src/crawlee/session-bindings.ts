@@ -1,7 +1,7 @@
 // Which gateway session each Crawlee session is bound to: made once however many requests ask at a time, ended when
 // the Crawlee session is. How sessions are made and ended comes in; Crawlee's classes are not known here.
 
-import { configurationClosed, sessionEnded } from './errors.js';
+import { configurationClosed, sessionEnded, sessionLost } from './errors.js';
 import type { ProxySessionInfo } from './gateway-sessions.js';
 
 /**
@@ -18,16 +18,24 @@ const MAX_ENDED = 1_000;
 const DELETE_CONCURRENCY = 20;
 
 interface Binding {
-  readonly creation: Promise<ProxySessionInfo>;
+  /** The gateway session that an earlier run left to this Crawlee session. */
+  readonly kept: ProxySessionInfo | undefined;
+  creation: Promise<ProxySessionInfo> | undefined;
   info: ProxySessionInfo | undefined;
   /** Requests that were sent and not answered yet. */
   inFlight: number;
   hasEnded: boolean;
+  /** What is told the gateway before the session is ended there. */
+  farewell: Promise<void> | undefined;
 }
 
 /** How bindings are made and undone. */
 export interface SessionBindingsOptions {
-  readonly create: () => Promise<ProxySessionInfo>;
+  readonly create: (crawleeId: string, host?: string) => Promise<ProxySessionInfo>;
+  /** Whether the gateway knows a session that an earlier run left. */
+  readonly isThere: (id: string) => Promise<boolean>;
+  /** Whether a Crawlee session goes on with a new gateway session where its own was lost. */
+  readonly recreatesLost: boolean;
   /** Whether `create` failed because the API key has as many sessions as allowed. */
   readonly isFull: (error: unknown) => boolean;
   /** Ends a session at the gateway. Rejections are told to `onDeleteFailed` and nobody else. */
@@ -55,31 +63,61 @@ export class SessionBindings {
    *
    * @throws ProxySessionError if the Crawlee session has ended, CriticalError after `close()`, else what `create` threw
    */
-  async bind(crawleeId: string, create = this.#options.create): Promise<ProxySessionInfo> {
+  async bind(crawleeId: string, create = () => this.#options.create(crawleeId)): Promise<ProxySessionInfo> {
     if (this.#isClosed) throw configurationClosed();
     if (this.#ended.has(crawleeId)) throw sessionEnded(crawleeId);
-    const known = this.#bindings.get(crawleeId);
-    if (known !== undefined) {
-      this.#bindings.delete(crawleeId);
-      this.#bindings.set(crawleeId, known);
-      return known.info ?? known.creation;
-    }
+    const binding = this.#take(crawleeId);
+    if (binding.info !== undefined) return binding.info;
+    binding.creation ??= this.#open(crawleeId, binding, create);
+    return binding.creation;
+  }
+
+  /** As `bind`, for a first request to that host: an outgoing IP that is banned there is not chosen. */
+  async bindFor(crawleeId: string, host: string | undefined): Promise<ProxySessionInfo> {
+    return this.bind(crawleeId, () => this.#options.create(crawleeId, host));
+  }
+
+  /** Leaves a Crawlee session the gateway session it had in an earlier run; its first `bind` sees whether it is there. */
+  keep(crawleeId: string, kept: ProxySessionInfo): void {
+    if (this.#isClosed || this.#ended.has(crawleeId) || this.#bindings.has(crawleeId)) return;
     this.#makeRoom();
-    const binding: Binding = { creation: this.#create(create), info: undefined, inFlight: 0, hasEnded: false };
-    this.#bindings.set(crawleeId, binding);
-    try {
-      binding.info = await binding.creation;
-      return binding.info;
-    } catch (error) {
-      if (this.#bindings.get(crawleeId) === binding) this.#bindings.delete(crawleeId);
-      throw error;
-    }
+    this.#bindings.set(crawleeId, createBinding(kept));
+  }
+
+  /** What is to be kept of a Crawlee session for a later run; undefined where it has no gateway session. */
+  keepable(crawleeId: string): ProxySessionInfo | undefined {
+    const binding = this.#bindings.get(crawleeId);
+    return binding === undefined || binding.hasEnded ? undefined : (binding.info ?? binding.kept);
+  }
+
+  /** Whether a Crawlee session is bound, or about to be. */
+  keeps(crawleeId: string): boolean {
+    return this.#bindings.get(crawleeId)?.hasEnded === false;
+  }
+
+  /** The gateway has lost a session: as the options say, another is made at the next `bind`, or none ever. */
+  lose(crawleeId: string, lostId = this.#bindings.get(crawleeId)?.info?.id): void {
+    if (!this.#options.recreatesLost) this.forget(crawleeId);
+    else if (lostId !== undefined) this.replace(crawleeId, lostId);
+  }
+
+  /** The gateway has lost a session whose Crawlee session is to go on: the next `bind` makes another, once. */
+  replace(crawleeId: string, lostId: string): void {
+    const binding = this.#bindings.get(crawleeId);
+    if (binding === undefined || binding.hasEnded || binding.info?.id !== lostId) return;
+    this.#bindings.set(crawleeId, { ...createBinding(undefined), inFlight: binding.inFlight });
   }
 
   /** What is known of a Crawlee session's gateway session; undefined before its first use and after its end. */
   find(crawleeId: string): ProxySessionInfo | undefined {
     const binding = this.#bindings.get(crawleeId);
     return binding === undefined || binding.hasEnded ? undefined : binding.info;
+  }
+
+  /** Which Crawlee session a gateway session belongs to; undefined where none does. Looks through them all. */
+  findOwner(proxySessionId: string): string | undefined {
+    for (const [crawleeId, { info }] of this.#bindings) if (info?.id === proxySessionId) return crawleeId;
+    return undefined;
   }
 
   /** Takes down what an answer told of a session. */
@@ -102,13 +140,18 @@ export class SessionBindings {
     if (binding.hasEnded && binding.inFlight <= 0) this.#end(crawleeId, binding);
   }
 
-  /** The Crawlee session was retired: ends its gateway session, as soon as no request is under way in it. */
-  release(crawleeId: string): void {
+  /**
+   * The Crawlee session was retired: ends its gateway session, as soon as no request is under way in it.
+   *
+   * @param farewell tells the gateway something about the session first, at once; never rejects
+   */
+  release(crawleeId: string, farewell?: (id: string) => Promise<void>): void {
     const binding = this.#bindings.get(crawleeId);
     if (binding === undefined) {
       this.#rememberEnd(crawleeId);
       return;
     }
+    if (!binding.hasEnded && binding.info !== undefined) binding.farewell = farewell?.(binding.info.id);
     binding.hasEnded = true;
     if (binding.inFlight <= 0) this.#end(crawleeId, binding);
   }
@@ -117,6 +160,11 @@ export class SessionBindings {
   forget(crawleeId: string): void {
     this.#bindings.delete(crawleeId);
     this.#rememberEnd(crawleeId);
+  }
+
+  /** Waits for the ends that are under way. Never rejects. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#deletions);
   }
 
   /** Ends all sessions unless they are to be kept; `bind` throws from now on. Never throws itself. */
@@ -150,9 +198,40 @@ export class SessionBindings {
 
   async #delete(binding: Binding): Promise<void> {
     // One that could not be made left nothing to end, and whoever asked for it was told.
-    const info = await binding.creation.catch(() => undefined);
+    const info = (await binding.creation?.catch(() => undefined)) ?? binding.kept;
     if (info === undefined) return;
+    await binding.farewell;
     await this.#options.delete(info.id).catch((error: unknown) => this.#options.onDeleteFailed(info.id, error));
+  }
+
+  #take(crawleeId: string): Binding {
+    const known = this.#bindings.get(crawleeId);
+    if (known === undefined) this.#makeRoom();
+    const binding = known ?? createBinding(undefined);
+    // To the end: the first is the one unused for longest.
+    this.#bindings.delete(crawleeId);
+    this.#bindings.set(crawleeId, binding);
+    return binding;
+  }
+
+  async #open(crawleeId: string, binding: Binding, create: () => Promise<ProxySessionInfo>): Promise<ProxySessionInfo> {
+    try {
+      binding.info = await (binding.kept === undefined ? this.#create(create) : this.#resume(crawleeId, binding.kept));
+      return binding.info;
+    } catch (error) {
+      binding.creation = undefined;
+      const isIdle = binding.kept === undefined && binding.inFlight <= 0;
+      if (isIdle && this.#bindings.get(crawleeId) === binding) this.#bindings.delete(crawleeId);
+      throw error;
+    }
+  }
+
+  /** Goes on with the session of an earlier run, if the gateway knows it still. */
+  async #resume(crawleeId: string, kept: ProxySessionInfo): Promise<ProxySessionInfo> {
+    if (await this.#options.isThere(kept.id)) return kept;
+    if (this.#options.recreatesLost) return this.#create(() => this.#options.create(crawleeId));
+    this.forget(crawleeId);
+    throw sessionLost(kept.id);
   }
 
   /** Where the API key has no room, the session of ours that was unused for longest makes some. */
@@ -173,7 +252,7 @@ export class SessionBindings {
   /** @returns false where every session is in use, or none is made yet */
   #endOldest(): boolean {
     for (const [crawleeId, binding] of this.#bindings) {
-      if (binding.inFlight > 0 || binding.info === undefined) continue;
+      if (binding.inFlight > 0 || (binding.info === undefined && binding.creation !== undefined)) continue;
       this.#end(crawleeId, binding);
       return true;
     }
@@ -186,4 +265,8 @@ export class SessionBindings {
     const [oldest] = this.#ended;
     if (oldest !== undefined) this.#ended.delete(oldest);
   }
+}
+
+function createBinding(kept: ProxySessionInfo | undefined): Binding {
+  return { kept, creation: undefined, info: undefined, inFlight: 0, hasEnded: false, farewell: undefined };
 }

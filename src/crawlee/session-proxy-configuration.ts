@@ -8,18 +8,31 @@ import { SessionsClientError } from '../client/client-error.js';
 import { SessionsClient } from '../client/sessions-client.js';
 import type { GatewayOptions } from '../gateway/gateway-options.js';
 import { AdoptedSessions } from './adopted-sessions.js';
+import { mergeBasicCrawlerOptions } from './basic-crawler-options.js';
+import { mergeBrowserCrawlerOptions } from './browser-crawler-options.js';
+import type { BrowserPresetOptions } from './browser-crawler-options.js';
 import { BusyTurns } from './busy-turns.js';
 import { registerCore } from './core.js';
 import type { Core } from './core.js';
+import { DropInBrowsers } from './drop-in-browsers.js';
 import { headersNeedPreset } from './errors.js';
 import { GatewaySessions } from './gateway-sessions.js';
 import type { ProxySessionInfo } from './gateway-sessions.js';
+import { closeBrowserWay, mergeHeaderBrowserOptions } from './header-browsers.js';
+import { HeldBindings } from './held-bindings.js';
 import { HoldWatch } from './hold-watch.js';
 import { mergeHttpCrawlerOptions } from './http-crawler-options.js';
+import { hostOf } from './ready-first.js';
+import { readySession } from './ready-session.js';
+import { Interruption } from './interruption.js';
 import { resolveOptions, splitLaunchOptions } from './options.js';
 import type { LaunchedOptions, ResolvedOptions, SessionProxyConfigurationOptions } from './options.js';
 import { writeProxyUrl } from './proxy-url.js';
 import { SessionBindings } from './session-bindings.js';
+import { createSlots } from './slots.js';
+import type { SlotPlanner } from './slot-planner.js';
+import { TruthCheck } from './truth-check.js';
+import { Verdicts } from './verdicts.js';
 
 /** A gateway's own default of `delays.maxHold`, in milliseconds: what is reckoned with where it can't be asked. */
 const DEFAULT_MAX_HOLD_MS = 900_000;
@@ -60,6 +73,7 @@ interface LaunchedGateway {
  */
 export class SessionProxyConfiguration extends ProxyConfiguration {
   readonly #holdWatch: HoldWatch;
+  readonly #dropInBrowsers: DropInBrowsers;
   #core: Core;
   #launched: LaunchedGateway | undefined;
   #closed: Promise<void> | undefined;
@@ -69,6 +83,7 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
     const resolved = resolveOptions(options);
     super();
     this.#core = createCore(resolved);
+    this.#dropInBrowsers = new DropInBrowsers(this.#core.log);
     this.#holdWatch = new HoldWatch(this.#core.gateway, this.#core.log);
     registerCore(this, this.#core);
   }
@@ -123,7 +138,7 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
     if (crawleeId === undefined && this.#core.transport === 'headers') throw headersNeedPreset();
     const url = await this.newUrl(crawleeId, options);
     const { username, password, hostname, port, protocol } = new URL(url);
-    return {
+    const info = {
       ...(crawleeId === undefined ? {} : { sessionId: crawleeId }),
       url,
       username: decodeURIComponent(username),
@@ -131,15 +146,17 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
       hostname,
       port: port === '' ? (PORTS[protocol] ?? '') : port,
     };
+    if (crawleeId === undefined || this.#core.adopted.has(crawleeId)) return info;
+    return this.#dropInBrowsers.mark(info);
   }
 
   /** As `newProxyInfo()`, but the URL alone: `http://KEY:session-ID@host:port`. */
   override async newUrl(
     sessionId?: string | number | NewProxyInfoOptions,
-    _options?: NewProxyInfoOptions,
+    options?: NewProxyInfoOptions,
   ): Promise<string> {
     if (typeof sessionId === 'object' || sessionId === undefined) return this.proxyUrl;
-    const { address, adopted, bindings, transport } = this.#core;
+    const { address, adopted, bindings, transport, slots } = this.#core;
     const crawleeId = String(sessionId);
     const hasPreset = adopted.has(crawleeId);
     if (transport === 'headers') {
@@ -147,9 +164,24 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
       // The HTTP client of the preset puts the session on the request itself.
       return this.proxyUrl;
     }
-    const { id } = await bindings.bind(crawleeId);
+    const { id } = await bindings.bindFor(crawleeId, hostOf(options?.request?.url));
     if (!hasPreset) this.#holdWatch.look(id);
+    else if (slots?.isNeeded === true && options?.request !== undefined) {
+      return writeProxyUrl(address, await this.#awaitSlot(crawleeId, options.request));
+    }
     return writeProxyUrl(address, id);
+  }
+
+  /** Waits for the request's turn; its gateway session is kept until it is sent, whatever becomes of the Crawlee session. */
+  async #awaitSlot(crawleeId: string, { url }: Request): Promise<string> {
+    const { held } = this.#core;
+    held.hold(crawleeId);
+    try {
+      return await readySession(this.#core, { crawleeId, url });
+    } catch (error) {
+      held.release(crawleeId);
+      throw error;
+    }
   }
 
   /**
@@ -168,6 +200,43 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
     return mergeHttpCrawlerOptions(this.#core, this, options);
   }
 
+  /**
+   * Merges into the options of a browser crawler (Playwright, Puppeteer) what makes each page leave by its own session's
+   * outgoing IP; your values win. With the option `proxyConfiguration` alone Crawlee pairs pages with sessions wrongly.
+   *
+   * @throws TypeError for another `proxyConfiguration` among the options, or `useSessionPool: false`
+   * @example
+   * ```ts
+   * const crawler = new PlaywrightCrawler(proxyConfiguration.browserCrawlerOptions({ requestHandler }));
+   * ```
+   */
+  browserCrawlerOptions<O extends object>(options: O, plugin: BrowserPresetOptions = {}): O {
+    const merge = this.#core.transport === 'headers' ? mergeHeaderBrowserOptions : mergeBrowserCrawlerOptions;
+    return merge(this.#core, this, options, plugin);
+  }
+
+  /**
+   * Merges into the options of a BasicCrawler what makes `sendRequest()` leave by the session's outgoing IP; your values
+   * win.
+   *
+   * @throws TypeError for another `proxyConfiguration` among the options, or `useSessionPool: false`
+   * @example
+   * ```ts
+   * const crawler = new BasicCrawler(proxyConfiguration.basicCrawlerOptions({ requestHandler }));
+   * ```
+   */
+  basicCrawlerOptions<O extends object>(options: O): O {
+    return mergeBasicCrawlerOptions(this.#core, this, options);
+  }
+
+  /**
+   * Pages that left by another session than their own, so far: with the presets it stays 0. Pages over https are checked
+   * a moment after they were loaded, so that the number is complete after `close()`.
+   */
+  get mismatches(): number {
+    return this.#core.truth.mismatches;
+  }
+
   /** What is known of a Crawlee session's gateway session; undefined before its first use and after its retirement. */
   proxySession(session: Pick<Session, 'id'>): ProxySessionInfo | undefined {
     return this.#core.bindings.find(session.id);
@@ -176,9 +245,12 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
   /**
    * Ends the gateway sessions that this configuration made, unless they are to be kept, and a gateway that it
    * launched. No session can be made afterwards. It does not throw if the gateway is gone or has forgotten them.
+   *
+   * After a run that was interrupted (Ctrl+C, migration) sessions are kept unless `keepSessions: false` says otherwise:
+   * started again with CRAWLEE_PURGE_ON_START=0, the run goes on with them, cookies and outgoing IPs as before.
    */
-  async close({ keepSessions = false }: { readonly keepSessions?: boolean } = {}): Promise<void> {
-    this.#closed ??= this.#close(keepSessions);
+  async close({ keepSessions }: { readonly keepSessions?: boolean } = {}): Promise<void> {
+    this.#closed ??= this.#close(keepSessions ?? this.#core.interruption.hasHappened);
     return this.#closed;
   }
 
@@ -188,6 +260,10 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
 
   async #close(keepSessions: boolean): Promise<void> {
     this.#holdWatch.close();
+    await this.#core.slots?.giveBackAll();
+    await this.#core.truth.settled();
+    await this.#core.verdicts.settled();
+    await closeBrowserWay(this.#core);
     await this.#core.bindings.close({ keepSessions });
     await this.#launched?.close();
   }
@@ -195,11 +271,23 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
 
 const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
-function createCore({ address, transport, country }: ResolvedOptions): Core {
+function createCore(options: ResolvedOptions): Core {
+  const { address, transport, country } = options;
   const pluginLog = log.child({ prefix: 'SessionProxy' });
   const gateway = new GatewaySessions(new SessionsClient(writeProxyUrl(address)), country);
+  const adopted = new AdoptedSessions();
+  const slots: SlotPlanner | undefined =
+    options.pacing === 'client'
+      ? createSlots(gateway, {
+          onLost: (crawleeId) => bindings.lose(crawleeId),
+          onBanned: (crawleeId) => verdicts.endBanned(adopted.find(crawleeId)),
+        })
+      : undefined;
   const bindings = new SessionBindings({
-    create: () => gateway.create(),
+    create: (crawleeId, host) =>
+      gateway.create({ pacing: slots?.isNeeded === true && adopted.has(crawleeId) ? 'client' : 'gateway', host }),
+    isThere: async (id) => (await gateway.look(id)) !== undefined,
+    recreatesLost: options.onSessionLost === 'recreate',
     delete: (id) => gateway.delete(id),
     isFull: (error) => error instanceof SessionsClientError && error.code === 'user_session_limit',
     onDeleteFailed: (id, error) => {
@@ -207,13 +295,25 @@ function createCore({ address, transport, country }: ResolvedOptions): Core {
       pluginLog.debug(`Session ${id} was not deleted: ${error instanceof Error ? error.message : String(error)}`);
     },
   });
+  const verdicts = new Verdicts({
+    bindings,
+    report: (id, verdict) => gateway.report(id, verdict),
+    onFailed: (id, error) => pluginLog.debug(`A verdict on session ${id} was not told`, { error }),
+  });
   return {
+    options,
     address,
     transport,
     gateway,
     bindings,
-    adopted: new AdoptedSessions(),
+    adopted,
+    held: new HeldBindings(bindings),
+    slots,
+    lastHost: { name: undefined },
     busyTurns: new BusyTurns(),
+    truth: new TruthCheck({ gateway, bindings, verdicts, transport, onMismatch: options.onMismatch, log: pluginLog }),
+    verdicts,
+    interruption: new Interruption(),
     log: pluginLog,
     maxHoldMs: DEFAULT_MAX_HOLD_MS,
   };

@@ -69,6 +69,12 @@ test('a lost session is a session error, which Crawlee rotates on', () => {
   expect(isSessionFine).toBe(false);
 });
 
+test('a ban is a session error that tells when it is over', () => {
+  const { error } = judgeAnswer({ code: 'banned', status: 503, retryAfterMs: 9_000 }, CONTEXT);
+  expect(error).toBeInstanceOf(ProxySessionError);
+  expect(error).toMatchObject({ code: 'banned', nextUseInMs: 9_000, message: expect.stringContaining(' at a') });
+});
+
 test('a wrong key is critical', () => {
   const { error } = judgeAnswer({ code: 'bad_proxy_auth', status: 407 }, CONTEXT);
   expect(error).toBeInstanceOf(CriticalError);
@@ -79,7 +85,6 @@ for (const [code, status, isSessionFine] of [
   ['too_many_conns', 429, true],
   ['noslaves', 503, true],
   ['econnreset', 502, false],
-  ['banned', 503, false],
 ] as const) {
   test(`${code} is an ordinary error, and ${isSessionFine ? 'not' : ''} the session's fault`, () => {
     const verdict = judgeAnswer({ code, status }, { ...CONTEXT, text: 'read ECONNRESET at 10.0.0.1\n' });

@@ -3,8 +3,8 @@
 import { setTimeout } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
-import { Log, ProxyConfiguration } from 'crawlee';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { ProxyConfiguration } from 'crawlee';
+import { expect, test } from 'vitest';
 
 import { configure, createCrawler, listSessions, localUpstreams, openGateway, withWrongKey } from './crawl.js';
 import { openTarget } from './crawl-target.js';
@@ -64,7 +64,7 @@ test.each(['http', 'https'] as const)(
     const target = await openTarget();
     const messages: string[] = [];
     const crawler = createCrawler(
-      configure(gateway.proxyUrl).httpCrawlerOptions({
+      configure(gateway.proxyUrl, { pacing: 'gateway' }).httpCrawlerOptions({
         minConcurrency: 12,
         maxConcurrency: 12,
         requestHandler() {},
@@ -88,7 +88,7 @@ test('left to itself, a crawler never asks for more than the gateway holds', asy
   const target = await openTarget();
   const errors: string[] = [];
   const crawler = createCrawler(
-    configure(gateway.proxyUrl).httpCrawlerOptions({
+    configure(gateway.proxyUrl, { pacing: 'gateway' }).httpCrawlerOptions({
       requestHandler() {},
       errorHandler: (_context, error) => void errors.push(error.message),
     }),
@@ -164,16 +164,6 @@ test('a web server at the address of the gateway stops the run', async () => {
   const configuration = configure(target.http.replace('//', '//some-key-1234:@'));
   const crawler = createCrawler(configuration.httpCrawlerOptions({ requestHandler() {} }));
   await expect(crawler.run([`${target.http}/`])).rejects.toThrow('no server of the session protocol');
-});
-
-test('respectRobotsTxtFile is warned about, for robots.txt is fetched past the gateway', async () => {
-  const gateway = await openGateway();
-  const warnings: string[] = [];
-  const warn = vi.spyOn(Log.prototype, 'warning').mockImplementation((text) => void warnings.push(text));
-  onTestFinished(() => warn.mockRestore());
-  configure(gateway.proxyUrl).httpCrawlerOptions({ respectRobotsTxtFile: true });
-  configure(gateway.proxyUrl).httpCrawlerOptions({ respectRobotsTxtFile: false });
-  expect(warnings).toEqual([expect.stringContaining("this machine's own address")]);
 });
 
 test('requests through a proxy that is not ours pass untouched', async () => {

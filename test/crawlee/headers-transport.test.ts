@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { GotScrapingHttpClient } from '@crawlee/core';
+import type { BaseHttpClient } from '@crawlee/core';
 import type { CheerioCrawlerOptions } from 'crawlee';
 import { expect, onTestFinished, test, vi } from 'vitest';
 
@@ -64,16 +65,18 @@ async function crawlOne(url: string, proxyUrl: string, options: CheerioCrawlerOp
   return { finished: requestsFinished, failures, attempts: attempts.mock.calls.length, configuration };
 }
 
-test('an https target is refused with a sentence, without a retry, before anything is sent', async () => {
+test('without the option ca an https target is refused with a sentence, without a retry, before anything is sent', async () => {
   const gateway = await openGateway();
   const target = await openTarget();
   const { failures, attempts } = await crawlOne(`${target.https}/1`, gateway.proxyUrl);
-  expect(failures).toEqual([expect.stringContaining("Use transport 'credentials' for https targets")]);
+  expect(failures).toEqual([
+    expect.stringMatching(/Give the CA certificate of the server as ca .* or use transport 'credentials'/),
+  ]);
   expect(attempts).toBe(1);
   expect(target.visits).toEqual([]);
 });
 
-test('a redirect to https stops there: the target is not asked, least of all with our header', async () => {
+test('without the option ca a redirect to https stops there: the target is not asked, least of all with our header', async () => {
   const gateway = await openGateway();
   const target = await openTarget((path, response) => {
     if (path !== '/moved') return false;
@@ -86,7 +89,7 @@ test('a redirect to https stops there: the target is not asked, least of all wit
   expect(target.visits.map(({ path }) => path)).toEqual(['/moved']);
 });
 
-test('a client that follows to https all the same takes nothing of ours along', async () => {
+test('a client that follows to https all the same, without the option ca, takes nothing of ours along', async () => {
   const gateway = await openGateway({ targets: { allowPrivate: true, insecure: ['*'] } });
   const target = await openTarget((path, response) => {
     if (path !== '/moved') return false;
@@ -101,6 +104,19 @@ test('a client that follows to https all the same takes nothing of ours along', 
   await crawlOne(`${target.http}/moved`, gateway.proxyUrl, { httpClient: new Headstrong() });
   expect(target.visits.map(({ path }) => path)).toEqual(['/moved', '/secure']);
   expect(leaksOf(target)).toEqual([]);
+});
+
+test('an HTTP client that can not be kept from taking the header along is refused, in words', () => {
+  class Foreign implements BaseHttpClient {
+    readonly sendRequest = (): never => expect.unreachable();
+    readonly stream = (): never => expect.unreachable();
+  }
+  const proxyUrl = 'http://some-key-0000:@127.0.0.1:9';
+  const options = { requestHandler() {}, httpClient: new Foreign() };
+  expect(() => configure(proxyUrl, { transport: 'headers' }).httpCrawlerOptions(options)).toThrow(
+    "transport 'headers' does not go with the httpClient Foreign",
+  );
+  expect(configure(proxyUrl).httpCrawlerOptions(options)).toHaveProperty('httpClient');
 });
 
 test('a redirect on the first request makes one session and stays in it', async () => {

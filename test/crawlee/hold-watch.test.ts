@@ -15,7 +15,7 @@ function listOf(delaySecs: number): UpstreamList {
       country: null,
       sessions: 1,
     })),
-    delays: { defaultMs: delaySecs * 1000, scope: 'ip', maxHoldMs: 900_000 },
+    delays: { defaultMs: delaySecs * 1000, scope: 'ip', perDomain: false, maxHoldMs: 900_000 },
   };
 }
 

@@ -35,11 +35,17 @@ for (const [name, options, told] of [
   ],
   ['newUrlFunction', { proxyUrl: PROXY_URL, newUrlFunction: () => null }, 'makes the proxy URL of each session itself'],
   ['upstreams', { proxyUrl: PROXY_URL, upstreams: ['direct://'] }, 'SessionProxyConfiguration.launch({ upstreams })'],
-  ['ca', { proxyUrl: PROXY_URL, ca: '-----BEGIN' }, 'no use in this version'],
+  ['a ca that is no file', { proxyUrl: PROXY_URL, ca: 'no-such.crt' }, 'no certificate could be read from no-such.crt'],
   ['a misspelt option', { proxyUrl: PROXY_URL, transprot: 'headers' }, 'Did you mean transport?'],
   ['an unknown transport', { proxyUrl: PROXY_URL, transport: 'header' }, "transport takes 'credentials' or 'headers'"],
-  ['pacing by the client', { proxyUrl: PROXY_URL, pacing: 'client' }, "pacing takes 'gateway' in this version"],
-  ['lost sessions made anew', { proxyUrl: PROXY_URL, onSessionLost: 'recreate' }, "takes 'retire' in this version"],
+  ['an unknown pacing', { proxyUrl: PROXY_URL, pacing: 'none' }, "pacing takes 'gateway' or 'client'"],
+  [
+    'pacing by the client over headers',
+    { proxyUrl: PROXY_URL, pacing: 'client', transport: 'headers' },
+    "needs transport 'credentials'",
+  ],
+  ['an unknown end of lost sessions', { proxyUrl: PROXY_URL, onSessionLost: 'keep' }, "takes 'retire' or 'recreate'"],
+  ['an unknown way with mismatches', { proxyUrl: PROXY_URL, onMismatch: 'log' }, "onMismatch takes 'count' or 'throw'"],
   ['a country of three letters', { proxyUrl: PROXY_URL, country: 'usa' }, 'country takes two letters'],
   [
     'a country with headers',
@@ -59,7 +65,8 @@ test.each([
   { proxyUrl: `http://${KEY}@127.0.0.1:8011/` },
   { proxyUrl: `http://${KEY}:dummy@127.0.0.1:8011` },
   { proxyUrl: `http://${KEY}:@[::1]:8011`, transport: 'headers' },
-  { proxyUrl: PROXY_URL, transport: 'credentials', country: 'US', pacing: 'gateway', onSessionLost: 'retire' },
+  { proxyUrl: PROXY_URL, transport: 'credentials', country: 'US', pacing: 'gateway', onSessionLost: 'recreate' },
+  { proxyUrl: PROXY_URL, pacing: 'client', onMismatch: 'throw', ca: '-----BEGIN CERTIFICATE-----' },
   { proxyUrl: PROXY_URL, transport: undefined, country: undefined, proxyUrls: undefined },
 ])('$proxyUrl and the like are accepted', (options) => {
   expect(messageOf(options)).toBe('accepted SessionProxyConfiguration');

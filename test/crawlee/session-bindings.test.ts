@@ -17,6 +17,8 @@ function countingBindings(options: Partial<SessionBindingsOptions> = {}) {
       made += 1;
       return Promise.resolve({ id: String(made), outgoingIp: '127.0.0.2' });
     },
+    isThere: () => Promise.resolve(true),
+    recreatesLost: false,
     delete: (id) => Promise.resolve(void deleted.push(id)),
     isFull: (error) => error === FULL,
     onDeleteFailed: () => undefined,

@@ -81,6 +81,20 @@ test('the header example follows the same pages in one session', async () => {
   expect(stdout.match(/^\/.*: 10 quotes, the first by .+, in session \d+$/gm)).toHaveLength(10);
 });
 
+describe('the browser examples find the same quotes', () => {
+  test.each([
+    ['quotes-playwright.ts', 2],
+    ['quotes-puppeteer.ts', 1],
+  ])('%s, from %d outgoing IPs', async (example, ips) => {
+    const { code, stdout, stderr } = await run(example, [], onTestFinished);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(lastLine(stdout)).toBe('100 quotes, 10 pages, 0 mismatches');
+    const pages = [...stdout.matchAll(/^\/\S*: 10 quotes, from (127\.0\.0\.\d+)$/gm)];
+    expect(pages).toHaveLength(10);
+    expect(new Set(pages.map(([, ip]) => ip)).size).toBe(ips);
+  });
+});
+
 describe('--help prints the options and ends with 0', () => {
   test.each([
     ['quotes-cheerio.ts', '--help', '--transport credentials|headers'],
