@@ -1,7 +1,7 @@
 // The first steps of every request: is it for the API or for a target, whose API key is it, what does it ask for. Then
 // it goes its way: forwarded, upgraded, tunnelled, or into a tunnel that is looked into, whose requests come back here.
 
-import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { readCredentialParameters } from '../protocol/credentials.js';
 import { namesSession } from '../protocol/directives.js';
@@ -14,6 +14,7 @@ import { forward } from './forward.js';
 import { InnerServer } from './inner-server.js';
 import { createIntercept, type OpenTunnel } from './intercept.js';
 import type { ProxyHandlers } from './proxy-server.js';
+import { responseOn } from './raw-response.js';
 import { destinationInTunnel, readConnectTarget, readRequestTarget } from './request-target.js';
 import { type Arrival, serveArrival } from './serve-arrival.js';
 import { tunnel } from './tunnel.js';
@@ -51,7 +52,9 @@ export function createDispatch(context: GatewayContext, serveApi: ApiListener): 
   }
 
   function upgradeArrival(arrival: Arrival, ends: { readonly socket: Socket; readonly head: Buffer }): Promise<void> {
-    return serveArrival(context, arrival, (request) => upgrade(context, { ...request, ...ends }));
+    return serveArrival(context, arrival, (request, leave) =>
+      upgrade(context, { ...request, ...ends, onAnswered: leave }),
+    );
   }
 
   /** Runs a step; what it throws, before it answered, is the answer. */
@@ -142,16 +145,6 @@ function inTunnel(tunnelled: OpenTunnel, req: IncomingMessage): Arrival {
 
 function refuseInnerConnect(): Promise<void> {
   throw new GatewayError('bad_request', 'A CONNECT inside a tunnel leads nowhere; send it on a connection of its own');
-}
-
-/** The API knows no other protocol, and may answer as if none was asked for (RFC 9110 section 7.8). */
-function responseOn(req: IncomingMessage, socket: Socket): ServerResponse {
-  const res = new ServerResponse(req);
-  res.shouldKeepAlive = false;
-  res.assignSocket(socket);
-  res.once('finish', () => socket.end());
-  socket.resume();
-  return res;
 }
 
 function reject(context: GatewayContext, req: IncomingMessage, thrown: unknown): GatewayError {

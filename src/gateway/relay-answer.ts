@@ -53,7 +53,7 @@ export function relayInformation(res: ServerResponse, { status, reason, headers 
 }
 
 /** Whether a head may be written at all; lenient parsing lets control characters through, which clients choke on. */
-function isWritable(reason: string, headers: readonly string[]): boolean {
+export function isWritable(reason: string, headers: readonly string[]): boolean {
   try {
     for (const text of [reason, ...headers]) validateHeaderValue('Field', text);
     return true;

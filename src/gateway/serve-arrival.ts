@@ -23,19 +23,20 @@ export interface Arrival extends Credentials {
 /**
  * Serves a request.
  *
- * @param serve never rejects; gives the ID of the session that served it
+ * @param serve never rejects; gives the ID of the session that served it. It may call `leave` when the request counts no
+ *   more as one in flight, though its connection goes on
  * @throws GatewayError where it is refused before that: too many at a time, or bad control headers
  */
 export async function serveArrival(
   context: GatewayContext,
   arrival: Arrival,
-  serve: (request: AskedRequest) => Promise<string | undefined>,
+  serve: (request: AskedRequest, leave: () => void) => Promise<string | undefined>,
 ): Promise<void> {
   const { req, owner, password, tunnel } = arrival;
   const leave = context.parallel.enter(owner);
   try {
     const asked = readAsked(context, { headers: req.rawHeaders, defaults: tunnel?.defaults ?? [], password });
-    const serveIn = (session: SessionRef | undefined) => serve(requestOf(context, arrival, { asked, session }));
+    const serveIn = (session: SessionRef | undefined) => serve(requestOf(context, arrival, { asked, session }), leave);
     const served = isOfTunnel(arrival, asked) ? arrival.tunnel?.session.serve(serveIn) : serveIn(undefined);
     await whileOpen(context, Promise.resolve(served));
   } finally {

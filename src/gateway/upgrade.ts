@@ -13,7 +13,7 @@ import { join } from './join.js';
 import { leavingOf, type PendingTunnel, watchPending } from './leaving.js';
 import { outgoingHeaders } from './outgoing-headers.js';
 import { responseOn } from './raw-response.js';
-import { relayAnswer } from './relay-answer.js';
+import { isWritable, relayAnswer } from './relay-answer.js';
 import { upgradeResponseHeaders, type UseFacts } from './relay-headers.js';
 import { Use } from './use.js';
 
@@ -22,6 +22,8 @@ export interface UpgradeRequest extends AskedRequest {
   readonly socket: Socket;
   /** What came behind the head of the request. */
   readonly head: Buffer;
+  /** Called when the target has switched: what is open then counts as a tunnel, not as a request in flight. */
+  readonly onAnswered: () => void;
 }
 
 interface Switching {
@@ -42,7 +44,7 @@ export async function upgrade(context: GatewayContext, request: UpgradeRequest):
     const { outcome, facts } = await ask(context, request, { use, pending });
     const telling = { use, pending, facts };
     if (outcome instanceof IncomingMessage) await decline(context, { ...request, ...telling }, outcome);
-    else await switchOver(socket, telling, outcome);
+    else await switchOver(request, telling, outcome);
     await use.end();
     return use.acquired?.session?.id;
   } catch (thrown) {
@@ -97,10 +99,20 @@ interface Telling {
   readonly facts: UseFacts;
 }
 
-async function switchOver(socket: Socket, { use, pending, facts }: Telling, upgraded: Upgraded): Promise<void> {
-  const { answer, socket: remote, head } = upgraded;
+async function switchOver(
+  { socket, onAnswered }: UpgradeRequest,
+  { use, pending, facts }: Telling,
+  { answer, socket: remote, head }: Upgraded,
+): Promise<void> {
+  const headers = upgradeResponseHeaders(answer.rawHeaders, facts);
+  const reason = answer.statusMessage ?? '';
+  if (!isWritable(reason, headers)) {
+    remote.destroy();
+    throw new GatewayError('send_failed', 'The head of the answer has characters that HTTP does not allow there');
+  }
   use.answered(101);
-  socket.write(headOf(101, answer.statusMessage ?? '', upgradeResponseHeaders(answer.rawHeaders, facts)), 'latin1');
+  onAnswered();
+  socket.write(headOf(101, reason, headers), 'latin1');
   socket.write(head);
   remote.write(pending.settle());
   await join(socket, remote);

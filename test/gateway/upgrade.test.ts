@@ -292,3 +292,23 @@ test('a switched connection is one use, which lasts as long as it is open', asyn
   expect(settled.bytesOut).toBeGreaterThan(1000);
   expect(settled.bytesIn).toBeGreaterThan(1000);
 });
+
+test('a switched connection counts no more as a request in flight', async () => {
+  const [gateway, target] = [await startGateway({ maxConnections: 1 }), await startUpgradeTarget(false)];
+  for (let index = 0; index < 3; index += 1) {
+    const client = await openFor(gateway, target);
+    client.socket.write(requestFor(target));
+    expect(await client.received('\r\n\r\n')).toContain('HTTP/1.1 101 ');
+  }
+});
+
+test('a switch whose head has characters that HTTP does not allow is 502, not passed on', async () => {
+  const target = await createRawTarget(({ socket }) => {
+    socket.once('data', () => socket.write(SWITCHED.replace('Switching', 'Swi\u0001tching')));
+  });
+  onTestFinished(() => target.close());
+  const { port } = await startGateway();
+  const url = `http://127.0.0.1:${target.port}/`;
+  const answer = await readAnswer(openRaw(port, `GET ${url} HTTP/1.1\r\nHost: x\r\n${proxyAuth()}${UPGRADE}\r\n`));
+  expect([answer.status, answer.header('X-Crawlera-Error')]).toEqual([502, 'send_failed']);
+});
