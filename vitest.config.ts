@@ -15,7 +15,9 @@ export default defineConfig({
       {
         test: {
           name: 'edge',
-          include: ['test/{upstreams,gateway,client,crawlee,crawlee4,cli,examples,clients,conformance,e2e}/**/*.test.ts'],
+          include: [
+            'test/{upstreams,gateway,client,crawlee,crawlee4,cli,examples,clients,conformance,e2e}/**/*.test.ts',
+          ],
           exclude: TIMED,
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -54,7 +54,7 @@ export async function runCommand(argv: readonly string[], { out, err }: Output):
       out(HELP);
       return EXIT.held;
     }
-    const rows = await runAll(settings);
+    const rows = await runAll(settings, settings.json ? () => {} : err);
     out(settings.json ? formatJson(rows) : formatTable(rows));
     return rows.every((row) => row.way === 'alone' || isTrue(row)) ? EXIT.held : EXIT.failed;
   } catch (error) {
@@ -64,13 +64,16 @@ export async function runCommand(argv: readonly string[], { out, err }: Output):
   }
 }
 
-async function runAll({ only, ways, ...amount }: Settings): Promise<readonly Measured[]> {
+async function runAll({ only, ways, ...amount }: Settings, say: Output['err']): Promise<readonly Measured[]> {
   log.setLevel(log.LEVELS.ERROR);
   const rows: Measured[] = [];
   for (const crawl of CRAWLS.filter(({ name }) => isWanted(name, only))) {
-    // Each has the machine for itself, for their times stand beside each other.
-    // oxlint-disable-next-line no-await-in-loop
-    for (const way of ways) rows.push(await measure(crawl, way, amount));
+    for (const way of ways) {
+      say(`${crawl.name}, ${way === 'plugin' ? 'with the plugin' : 'Crawlee alone'} …\n`);
+      // Each has the machine for itself, for their times stand beside each other.
+      // oxlint-disable-next-line no-await-in-loop
+      rows.push(await measure(crawl, way, amount));
+    }
   }
   return rows;
 }

@@ -1,9 +1,10 @@
 // The preset for BasicCrawler, whose handlers send requests themselves, merged into the user's options, whose values win.
 
 import { GotScrapingHttpClient } from '@crawlee/core';
-import type { BaseHttpClient, ProxyConfiguration } from '@crawlee/core';
+import type { BaseHttpClient, ProxyConfiguration, Session } from '@crawlee/core';
 
 import type { Core } from './core.js';
+import { refuseWrongSession } from './pinned-request.js';
 import { createPreset } from './preset.js';
 import type { GivenOptions, Preset } from './preset.js';
 import { SessionHttpClient } from './session-http-client.js';
@@ -14,7 +15,8 @@ interface GivenBasicOptions extends GivenOptions {
   readonly requestHandler?: RequestHandler;
 }
 
-type RequestHandler = (context: Parameters<Preset['prepare']>[0]) => unknown;
+type RequestHandler = (context: BasicContext) => unknown;
+type BasicContext = Parameters<Preset['prepare']>[0] & { readonly session?: Session | undefined };
 
 /**
  * Merges the preset into a crawler's options.
@@ -31,12 +33,16 @@ export function mergeBasicCrawlerOptions<O extends object>(core: Core, own: Prox
     'basicCrawlerOptions()',
   );
   const { requestHandler } = given;
+  const prepareRequest = async (context: BasicContext): Promise<void> => {
+    await prepare(context);
+    if (context.session !== undefined) refuseWrongSession(core, context.session.id, context.request);
+  };
   return {
     ...options,
     sessionPoolOptions,
     requestHandlerTimeoutSecs,
     httpClient: new SessionHttpClient(given.httpClient ?? new GotScrapingHttpClient(), core),
-    ...(requestHandler === undefined ? {} : { requestHandler: preparing(requestHandler, prepare) }),
+    ...(requestHandler === undefined ? {} : { requestHandler: preparing(requestHandler, prepareRequest) }),
   };
 }
 
@@ -45,7 +51,7 @@ export function mergeBasicCrawlerOptions<O extends object>(core: Core, own: Prox
  * Crawlee looks at its members. Ours: with `crawler.router` in place of a handler nothing is done, which only matters to
  * requests that are held for minutes.
  */
-function preparing(handler: RequestHandler, prepare: Preset['prepare']): RequestHandler {
+function preparing(handler: RequestHandler, prepare: (context: BasicContext) => Promise<void>): RequestHandler {
   return new Proxy(handler, {
     async apply(target, thisArg, [context]: Parameters<RequestHandler>) {
       await prepare(context);

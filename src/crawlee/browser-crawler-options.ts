@@ -80,19 +80,27 @@ export function mergeBrowserCrawlerOptions<O extends object>(
       createSessionFunction: createSessionFunction && launch.watch(createSessionFunction),
     },
     launchContext: { ...given.launchContext, ...ISOLATIONS[isolation] },
-    browserPoolOptions: mergeHooks(given.browserPoolOptions ?? {}, {
-      preLaunchHooks: (_pageId: string, context: LaunchContext) => launch.prepare(context),
-      postLaunchHooks: (_pageId: string, controller: LaunchedController) => launch.settle(controller),
-      prePageCreateHooks: async (pageId: string, controller: PageController, pageOptions?: PageOptions) => {
-        // With a browser for each session Crawlee's own fingerprints are right, and pages have no options.
-        if (pageOptions === undefined) return;
-        keepLoopbackInside(pageOptions);
-        await fingerprints.dress(pageId, controller, pageOptions);
-      },
-      prePageCloseHooks: (page: object) => navigation.leave(page),
-    }),
+    browserPoolOptions: mergeHooks(given.browserPoolOptions ?? {}, createHooks(launch, fingerprints, navigation)),
     preNavigationHooks: [enter, prepare, ...(given.preNavigationHooks ?? [])],
     postNavigationHooks: [verify, ...(given.postNavigationHooks ?? [])],
+  };
+}
+
+function createHooks(
+  launch: BrowserLaunch,
+  fingerprints: BrowserFingerprints,
+  navigation: BrowserNavigation,
+): Readonly<Record<HookName, unknown>> {
+  return {
+    preLaunchHooks: (_pageId: string, context: LaunchContext) => launch.prepare(context),
+    postLaunchHooks: (_pageId: string, controller: LaunchedController) => launch.settle(controller),
+    async prePageCreateHooks(pageId: string, controller: PageController, pageOptions?: PageOptions) {
+      // With a browser for each session Crawlee's own fingerprints are right, and pages have no options.
+      if (pageOptions === undefined) return;
+      keepLoopbackInside(pageOptions);
+      await fingerprints.dress(pageId, controller, pageOptions);
+    },
+    prePageCloseHooks: (page: object) => navigation.leave(page),
   };
 }
 

@@ -96,7 +96,10 @@ export class BrowserLaunch {
 function closeWaysAroundProxy({ browserPlugin, launchOptions }: LaunchContext): void {
   if (launchOptions === undefined || !isChromium(browserPlugin.library, launchOptions)) return;
   const args = (launchOptions.args ??= []);
-  args.push('--force-webrtc-ip-handling-policy=disable_non_proxied_udp');
+  // The second is what older versions call it; each ignores the other's name.
+  for (const name of ['webrtc-ip-handling-policy', 'force-webrtc-ip-handling-policy']) {
+    args.push(`--${name}=disable_non_proxied_udp`);
+  }
   // Playwright does this by itself.
   if (browserPlugin.name === 'PuppeteerPlugin') args.push('--proxy-bypass-list=<-loopback>');
 }

@@ -5,7 +5,7 @@
 // then takes any error of an HTTP client, a critical one too, for a reason to rotate the session.
 // https://github.com/apify/crawlee/blob/v3.18.1/packages/utils/src/internals/blocked.ts
 
-import { CriticalError, RetryRequestError, SessionError } from '@crawlee/core';
+import { CriticalError, NonRetryableError, RetryRequestError, SessionError } from '@crawlee/core';
 
 /** What goes with a session error. */
 export interface ProxySessionErrorDetails {
@@ -116,6 +116,18 @@ export function sessionBanned(
     nextUseInMs: retryAfterMs,
     cause,
   });
+}
+
+/** The request names a Crawlee session that there is not, or not any more: no other may take its place. */
+export function pinnedSessionGone(sessionId: string, url: string): NonRetryableError {
+  return new NonRetryableError(
+    `${url} is to go in the Crawlee session ${sessionId} (request.userData.sessionId), which was retired or never was`,
+  );
+}
+
+/** The request names a Crawlee session and got another, before it was known which request the task is about. */
+export function pinnedElsewhere(sessionId: string, url: string): RetryRequestError {
+  return new RetryRequestError(`${url} is to go in the Crawlee session ${sessionId}; it is tried again in that one`);
 }
 
 /** The target has banned every outgoing IP that a new session could have. */

@@ -80,15 +80,19 @@ export function createPreset(core: Core, own: ProxyConfiguration, given: GivenOp
       core.truth.begin(context);
       core.interruption.watch(context.crawler);
       await lengthenLock(context, navigationTimeoutSecs + requestHandlerTimeoutSecs);
-      if (core.slots?.isNeeded === true) return holdTasksBack(context);
+      watchTasks(context);
+      if (core.slots?.isNeeded === true) return;
       if (!limitsConcurrency(given)) await limitConcurrency(context, core.gateway);
     },
     verify: (context) => core.truth.verify(context),
   };
 }
 
-/** From the first page on tasks start only when a session may go. Those that began before wait for their session. */
-function holdTasksBack({ crawler }: HeldContext): void {
+/**
+ * From the first page on it is known which request a task is about, and tasks start only when a session may go. Those that
+ * began before wait for their session.
+ */
+function watchTasks({ crawler }: HeldContext): void {
   const { autoscaledPool, sessionPool, requestQueue } = crawler;
   if (requestQueue !== undefined) watchSource(requestQueue);
   if (autoscaledPool !== undefined) gateTasks(autoscaledPool, sessionPool);

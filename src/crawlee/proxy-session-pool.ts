@@ -16,7 +16,7 @@ import type { SessionWatch } from './proxy-session.js';
 import { ReadyFirst } from './ready-first.js';
 import type { PoolAccess } from './ready-first.js';
 import type { SessionProxyConfiguration } from './session-proxy-configuration.js';
-import { runTask } from './task-context.js';
+import { pinnedSessionId, runTask } from './task-context.js';
 
 /** Sessions of a pool whose gateway can't be asked how many outgoing IPs it has. */
 const DEFAULT_POOL_SIZE = 20;
@@ -74,9 +74,12 @@ export class ProxySessionPool extends SessionPool {
    */
   override async getSession(sessionId?: string): Promise<Session> {
     const picker = PICKERS.get(this);
-    // Crawlee's declaration leaves out that an id may be missing.
-    if (picker === undefined || sessionId !== undefined) return super.getSession(sessionId as string);
-    return picker.pick();
+    if (picker !== undefined && sessionId === undefined) return picker.pick();
+    // Without an id the one that the request names; where that is gone any, for only the request itself can be refused.
+    const named = sessionId ?? pinnedSessionId();
+    const found: Session | undefined = named === undefined ? undefined : await super.getSession(named);
+    // Crawlee's declaration leaves out that an id may be missing, and that there may be no session of it.
+    return found ?? super.getSession(sessionId as string);
   }
 
   override async teardown(...given: Parameters<SessionPool['teardown']>): Promise<void> {
@@ -171,13 +174,14 @@ export interface TaskPool {
  */
 export function gateTasks(taskPool: TaskPool, sessionPool: SessionPool | undefined): void {
   const picker = sessionPool && PICKERS.get(sessionPool);
-  if (picker === undefined || GATED.has(taskPool)) return;
+  if (GATED.has(taskPool)) return;
   GATED.add(taskPool);
   const inner = taskPool as TaskPool & PrivateTaskPool;
   const { isTaskReadyFunction, runTaskFunction } = inner;
+  inner.runTaskFunction = () => runTask(runTaskFunction);
+  if (picker === undefined) return;
   const gate = picker.createGate(() => void taskPool.notify());
   inner.isTaskReadyFunction = async () => (await isTaskReadyFunction()) && gate();
-  inner.runTaskFunction = () => runTask(runTaskFunction);
 }
 
 interface PrivateTaskPool {

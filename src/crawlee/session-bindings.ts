@@ -26,7 +26,7 @@ interface Binding {
   inFlight: number;
   hasEnded: boolean;
   /** What is told the gateway before the session is ended there. */
-  farewell: Promise<void> | undefined;
+  farewell: ((id: string) => Promise<void>) | undefined;
 }
 
 /** How bindings are made and undone. */
@@ -143,7 +143,8 @@ export class SessionBindings {
   /**
    * The Crawlee session was retired: ends its gateway session, as soon as no request is under way in it.
    *
-   * @param farewell tells the gateway something about the session first, at once; never rejects
+   * @param farewell tells the gateway something about the session first, once no request is under way that it might be
+   *   refused for; never rejects
    */
   release(crawleeId: string, farewell?: (id: string) => Promise<void>): void {
     const binding = this.#bindings.get(crawleeId);
@@ -151,7 +152,7 @@ export class SessionBindings {
       this.#rememberEnd(crawleeId);
       return;
     }
-    if (!binding.hasEnded && binding.info !== undefined) binding.farewell = farewell?.(binding.info.id);
+    if (!binding.hasEnded) binding.farewell = farewell;
     binding.hasEnded = true;
     if (binding.inFlight <= 0) this.#end(crawleeId, binding);
   }
@@ -200,7 +201,7 @@ export class SessionBindings {
     // One that could not be made left nothing to end, and whoever asked for it was told.
     const info = (await binding.creation?.catch(() => undefined)) ?? binding.kept;
     if (info === undefined) return;
-    await binding.farewell;
+    await binding.farewell?.(info.id);
     await this.#options.delete(info.id).catch((error: unknown) => this.#options.onDeleteFailed(info.id, error));
   }
 

@@ -22,6 +22,7 @@ import { closeBrowserWay, mergeHeaderBrowserOptions } from './header-browsers.js
 import { HeldBindings } from './held-bindings.js';
 import { HoldWatch } from './hold-watch.js';
 import { mergeHttpCrawlerOptions } from './http-crawler-options.js';
+import { refuseWrongSession } from './pinned-request.js';
 import { hostOf } from './ready-first.js';
 import { readySession } from './ready-session.js';
 import { Interruption } from './interruption.js';
@@ -159,6 +160,7 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
     const { address, adopted, bindings, transport, slots } = this.#core;
     const crawleeId = String(sessionId);
     const hasPreset = adopted.has(crawleeId);
+    if (hasPreset && options?.request !== undefined) refuseWrongSession(this.#core, crawleeId, options.request);
     if (transport === 'headers') {
       if (!hasPreset) throw headersNeedPreset();
       // The HTTP client of the preset puts the session on the request itself.

@@ -45,7 +45,12 @@ export function currentRequest(): Request | undefined {
 
 /** The Crawlee session that the request of the running task is to be sent in, if it names one. */
 export function pinnedSessionId(): string | undefined {
-  const { sessionId }: { readonly sessionId?: unknown } = currentRequest()?.userData ?? {};
+  return readPinnedSession(currentRequest());
+}
+
+/** The Crawlee session that a request names with `userData.sessionId`. */
+export function readPinnedSession(request: Request | undefined): string | undefined {
+  const { sessionId }: { readonly sessionId?: unknown } = request?.userData ?? {};
   return typeof sessionId === 'string' ? sessionId : undefined;
 }
 

@@ -1,6 +1,8 @@
 // Pages and sessions of real browser crawlers: fingerprints, browsers, retirement, and the warning for crawlers without
 // the preset. That every request leaves by its session is in the truth table.
 
+import { createSocket } from 'node:dgram';
+
 import { log } from 'crawlee';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
@@ -17,6 +19,20 @@ const DEVICE = `(() => {
   return JSON.stringify([userAgent, hardwareConcurrency, deviceMemory, screen.width, screen.height,
     webgl === null ? '' : webgl.getParameter(37446)]);
 })()`;
+
+/** Asks a STUN server for this machine's addresses. @returns how many were found, once the browser has given up */
+function gather(stunPort: number): string {
+  return `new Promise((resolve) => {
+    const connection = new RTCPeerConnection({ iceServers: [{ urls: 'stun:127.0.0.1:${stunPort}' }] });
+    let found = 0;
+    connection.onicecandidate = ({ candidate }) => {
+      if (candidate === null) resolve(found);
+      else if (candidate.candidate !== '') found += 1;
+    };
+    connection.createDataChannel('any');
+    void connection.setLocalDescription();
+  })`;
+}
 
 async function openSessions(count: number): Promise<SessionProxyConfiguration> {
   const gateway = await openGateway({ upstreams: localUpstreams(count) });
@@ -51,8 +67,7 @@ describe.each(LIBRARIES)('%s, a context for each page', (library) => {
 
   test('pages share a browser, which a retired session does not close, and a retired session serves its page to the end', async () => {
     const target = await openTarget();
-    // A retirement is a verdict: its outgoing IP is spared at this target.
-    const configuration = await openSessions(5);
+    const configuration = await openSessions(2);
     const browsers = new Set<string>();
     const sessions: string[] = [];
     await crawlWith(
@@ -65,7 +80,8 @@ describe.each(LIBRARIES)('%s, a context for each page', (library) => {
           const session = sessionOf(context);
           browsers.add(context.browserController.id);
           sessions.push(session.id);
-          session.retire();
+          // Worn out, and so retired without a verdict on its outgoing IP.
+          while (session.isUsable()) session.markBad();
           const { pathname } = new URL(context.request.url);
           await context.page.evaluate(`fetch('/late${pathname}').then((answer) => answer.text())`);
         },
@@ -78,6 +94,30 @@ describe.each(LIBRARIES)('%s, a context for each page', (library) => {
       expect(ips).toHaveLength(2);
       expect(new Set(ips).size).toBe(1);
     }
+  });
+});
+
+describe.each(LIBRARIES)('%s', (library) => {
+  test('WebRTC sends no datagram past the proxy', async () => {
+    const stun = createSocket('udp4');
+    onTestFinished(() => void stun.close());
+    let datagrams = 0;
+    stun.on('message', () => (datagrams += 1));
+    await new Promise<void>((resolve) => stun.bind(0, '127.0.0.1', resolve));
+    const target = await openTarget();
+    const configuration = await openSessions(1);
+    const candidates: unknown[] = [];
+    await crawlWith(
+      library,
+      [target.http],
+      configuration.browserCrawlerOptions({
+        async requestHandler({ page }: BrowserContext) {
+          candidates.push(await page.evaluate(gather(stun.address().port)));
+        },
+      }),
+    );
+    expect(candidates).toEqual([0]);
+    expect(datagrams).toBe(0);
   });
 });
 

@@ -44,7 +44,7 @@ function openPages(): Promise<CrawlTarget> {
 
 async function openTrusted(options: GatewayOptions): Promise<{ readonly gateway: Gateway; readonly ca: string }> {
   const gateway = await openGateway({
-    upstreams: localUpstreams(3),
+    upstreams: localUpstreams(2),
     targets: { allowPrivate: true, insecure: ['*'] },
     ...options,
   });
@@ -72,8 +72,8 @@ function leaksOf(target: CrawlTarget): readonly string[] {
 
 function playwrightOptions(options: PlaywrightCrawlerOptions): PlaywrightCrawlerOptions {
   return {
-    minConcurrency: 4,
-    maxConcurrency: 4,
+    minConcurrency: 3,
+    maxConcurrency: 3,
     maxRequestRetries: 0,
     launchContext: { launcher: chromium, launchOptions: LAUNCH },
     ...options,
@@ -94,11 +94,11 @@ needsProgram('/usr/bin/chromium', 'chromium', () => {
         },
       });
       const crawler = new PlaywrightCrawler(configuration.browserCrawlerOptions(options, { isolation }), inMemory());
-      const { requestsFinished } = await crawler.run(mixedUrls(target, 12));
-      expect(requestsFinished).toBe(12);
+      const { requestsFinished } = await crawler.run(mixedUrls(target, 6));
+      expect(requestsFinished).toBe(6);
       expect(wrongOf(target)).toEqual([]);
-      expect(target.visits.filter(({ path }) => path.endsWith('/xhr'))).toHaveLength(12);
-      expect(new Set(ipOfPage.values()).size).toBe(3);
+      expect(target.visits.filter(({ path }) => path.endsWith('/xhr'))).toHaveLength(6);
+      expect(new Set(ipOfPage.values()).size).toBe(2);
       expect(leaksOf(target)).toEqual([]);
       await configuration.close();
       expect(await listSessions(gateway)).toEqual([]);
@@ -111,8 +111,8 @@ needsProgram('/usr/bin/chromium', 'chromium', () => {
     const configuration = configure(gateway.proxyUrl, { transport: 'headers', ca });
     const { note, wrongOf } = noting(configuration);
     const options: PuppeteerCrawlerOptions = {
-      minConcurrency: 4,
-      maxConcurrency: 4,
+      minConcurrency: 3,
+      maxConcurrency: 3,
       maxRequestRetries: 0,
       launchContext: { launcher: puppeteer, launchOptions: LAUNCH },
       async requestHandler({ page, request, session }) {
@@ -121,8 +121,8 @@ needsProgram('/usr/bin/chromium', 'chromium', () => {
       },
     };
     const crawler = new PuppeteerCrawler(configuration.browserCrawlerOptions(options), inMemory());
-    const { requestsFinished } = await crawler.run(mixedUrls(target, 8));
-    expect(requestsFinished).toBe(8);
+    const { requestsFinished } = await crawler.run(mixedUrls(target, 6));
+    expect(requestsFinished).toBe(6);
     expect(wrongOf(target)).toEqual([]);
     expect(leaksOf(target)).toEqual([]);
   });

@@ -183,15 +183,17 @@ test('a BasicCrawler sends by its sessions too, over http and https', async () =
   const crawler = new BasicCrawler(
     configuration.basicCrawlerOptions({
       minConcurrency: 4,
-      async requestHandler({ request, session, sendRequest }: BasicCrawlingContext) {
-        await sendRequest();
+      async requestHandler(context: BasicCrawlingContext) {
+        const { request, session } = context;
+        await context.sendRequest();
         ipOfPath.set(new URL(request.url).pathname, session && configuration.proxySession(session)?.outgoingIp);
       },
     }),
     new Configuration({ persistStorage: false }),
   );
   await crawler.run(mixedUrls(target, 12));
-  expect(target.visits.map(({ path, fromIp }) => [path, fromIp]).toSorted()).toEqual([...ipOfPath].toSorted());
+  expect(target.visits).toHaveLength(12);
+  expect(new Map(target.visits.map(({ path, fromIp }) => [path, fromIp]))).toEqual(ipOfPath);
   expect(leaksOf(target)).toEqual([]);
   expect(await listSessions(gateway)).toHaveLength(2);
 });

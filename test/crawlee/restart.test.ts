@@ -98,6 +98,7 @@ test.each(['client', 'gateway'] as const)(
     expect(asked.size).toBe(60);
     expect(target.visits.length - 60).toBeLessThanOrEqual(4);
   },
+  120_000,
 );
 
 test('a session that was lost meanwhile is replaced, and no page is', async () => {
@@ -117,4 +118,4 @@ test('a session that was lost meanwhile is replaced, and no page is', async () =
   const ids = new Set(all.map(({ proxySessionId }) => proxySessionId));
   expect(ids.size).toBe(4);
   expect([...ids]).toEqual(expect.arrayContaining([...kept]));
-});
+}, 120_000);
