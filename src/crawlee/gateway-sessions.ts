@@ -112,9 +112,15 @@ export class GatewaySessions {
     await this.#client.cancelSlot(id, slot).catch(unanswered);
   }
 
-  /** Tells what was seen at a target; a server that has no ear for it is told nothing. */
+  /**
+   * Tells what was seen at a target; a server that has no ear for it is told nothing.
+   *
+   * Ours: with one outgoing IP a ban is not told. It would keep the crawl from that site altogether, where a new session
+   * from the same address may still be served.
+   */
   async report(id: string, verdict: VerdictBody): Promise<void> {
-    if (!this.#isPlain) await this.#client.reportVerdict(id, verdict);
+    if (this.#isPlain || (verdict.verdict === 'banned' && (await this.countOutgoingIps()) === 1)) return;
+    await this.#client.reportVerdict(id, verdict);
   }
 
   /** Ends a session; one that is gone already is no error. */

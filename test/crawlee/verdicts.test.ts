@@ -221,3 +221,15 @@ test('a BasicCrawler’s handler that gives its session up bans the IP where the
   expect(await bannedIps(gateway, 2, '127.0.0.1')).toHaveLength(1);
   expect(await bannedIps(gateway, 2, 'nowhere.example')).toEqual([]);
 });
+
+test('with one outgoing IP a blocked page bans nothing, so that the rest of the crawl goes on', async () => {
+  const gateway = await openGateway({ upstreams: localUpstreams(1) });
+  const target = await openBlockingTarget();
+  const crawler = createCrawler(
+    configure(gateway.proxyUrl).httpCrawlerOptions({ maxConcurrency: 1, requestHandler() {} }),
+  );
+  const paths = ['/blocked', '/1', '/2', '/3'];
+  const { requestsFinished, requestsFailed } = await crawler.run(paths.map((path) => `${target.http}${path}`));
+  expect({ requestsFinished, requestsFailed }).toEqual({ requestsFinished: 3, requestsFailed: 1 });
+  expect(await bannedIps(gateway, 1, '127.0.0.1')).toEqual([]);
+});
