@@ -81,6 +81,22 @@ export interface Upgraded {
   readonly head: Buffer;
 }
 
+/**
+ * The exits of an upstream that has many: a vendor's sticky sessions behind one URL, or a prefix of addresses of this
+ * machine. Each session gets one of its own, and each request without a session a fresh one.
+ */
+export interface Exits {
+  /**
+   * Draws an exit.
+   *
+   * @param seed the session's ID, or something as hard to guess; the same seed draws the same exit
+   * @returns what names the exit, and the address targets see where that is known, otherwise a word of the exit's own
+   */
+  draw(seed: string): { readonly exit: string; readonly outgoingIp: string };
+  /** The upstream as it leaves through one exit; light, and the same object for the same exit while that is in use. */
+  through(exit: string): Upstream;
+}
+
 /** A way out. All failures are `GatewayError`s with the code the client is to be told. */
 export interface Upstream {
   /** Unlike that of any other upstream; without credentials, so it can be logged. */
@@ -94,6 +110,8 @@ export interface Upstream {
   /** Where it leaves from, lower case. */
   readonly state: string | undefined;
   readonly city: string | undefined;
+  /** Set where this one line stands for many exits; its own `dial` and `request` then leave through a fresh one. */
+  readonly exits?: Exits | undefined;
   /**
    * Opens a connection to a target through this upstream. It can be half-closed, nothing of it has been read, and it
    * survives errors that come before the caller listens; from here on it is the caller's to destroy.
