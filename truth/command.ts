@@ -72,7 +72,9 @@ async function runAll({ only, ways, ...amount }: Settings, say: Output['err']): 
       say(`${crawl.name}, ${way === 'plugin' ? 'with the plugin' : 'Crawlee alone'} …\n`);
       // Each has the machine for itself, for their times stand beside each other.
       // oxlint-disable-next-line no-await-in-loop
-      rows.push(await measure(crawl, way, amount));
+      const row = await measure(crawl, way, amount);
+      say(`  ${row.wrongRequests} of ${row.requests} requests wrong, after ${row.seconds.toFixed(0)} s\n`);
+      rows.push(row);
     }
   }
   return rows;
