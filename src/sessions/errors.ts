@@ -29,12 +29,20 @@ export type ErrorCode =
   | 'bad_header'
   | 'data_error';
 
+/**
+ * Whose fault a failure on the way out is, where that is known; the client is not told. `target`: the upstream did its
+ * part. The others are the upstream's: it `refused` the connection or showed a bad certificate, it was `unreached` (no
+ * such name, no route, no connection in time), it wants other `credentials`, or it `failed` once it was reached.
+ */
+export type Blame = 'target' | 'refused' | 'unreached' | 'credentials' | 'failed';
+
 /** What may go with an error. */
 export interface ErrorDetails {
   /** When to try again, in milliseconds from now. */
   readonly retryAfterMs?: number | undefined;
   /** The calculated delay where the client is to be told it, in milliseconds. */
   readonly nextRequestInMs?: number | undefined;
+  readonly blame?: Blame | undefined;
   readonly cause?: unknown;
 }
 
@@ -47,11 +55,13 @@ export class GatewayError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterMs: number | undefined;
   readonly nextRequestInMs: number | undefined;
+  readonly blame: Blame | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.retryAfterMs = details.retryAfterMs;
     this.nextRequestInMs = details.nextRequestInMs;
+    this.blame = details.blame;
   }
 }

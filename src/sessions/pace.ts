@@ -89,6 +89,17 @@ export function moveClock(pace: Pace, { nowMs, delayMs }: { readonly nowMs: numb
   pace.nextFreeAtMs = Math.max(nowMs, pace.nextFreeAtMs) + delayMs;
 }
 
+/**
+ * Keeps a clock from being free before another one is: what went out by that one came from the same address.
+ * The places that wait keep their starts, and nobody moves up any more when one of them is given up: the room it
+ * leaves may lie beside a place of the other clock.
+ */
+export function followClock(pace: Pace, nextFreeAtMs: number): void {
+  if (pace.nextFreeAtMs >= nextFreeAtMs) return;
+  pace.nextFreeAtMs = nextFreeAtMs;
+  pace.held.length = 0;
+}
+
 /** Whether a clock is as good as new: nothing is held, and the next use would start at once. */
 export function isDrained(pace: Pace, nowMs: number): boolean {
   return pace.nextFreeAtMs <= nowMs;

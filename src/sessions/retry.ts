@@ -9,6 +9,8 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   'econnrefused',
   'econnreset',
   'ehostunreach',
+  // Told by an upstream that went down while the request waited for its slot; of the store's, no retry is made.
+  'noslaves',
   'send_failed',
   'socket_closed_remotely',
   'timeout',

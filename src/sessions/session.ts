@@ -1,6 +1,7 @@
 // The life of a session: what it is, when it ends, and whether a use of it is paced by us or by its client.
 // Times are handed in; where sessions are kept, and who asks, is not known here.
 
+import type { OnUpstreamLoss } from './loss.js';
 import type { Place } from './pace.js';
 import type { SessionTunnel } from './session-tunnels.js';
 import type { SessionSettings } from './settings.js';
@@ -30,12 +31,25 @@ export interface SessionTraits {
   readonly pacing?: Pacing | undefined;
   /** Whether answers are judged by the ban rules. @default true */
   readonly bancheck?: boolean | undefined;
+  /** What is done when it loses its upstream. @default that of the settings */
+  readonly onUpstreamLoss?: OnUpstreamLoss | undefined;
+}
+
+/** Where sessions leave from: an upstream, or one exit of it. */
+export interface SessionPin {
+  readonly upstreamId: string;
+  readonly exit: string | undefined;
+  /** The address targets see, or `word` where it is not known. */
+  readonly outgoingIp: string;
+  /** What stands for the address while it is not known. */
+  readonly word: string;
 }
 
 /** A start that a client booked for its session. */
 export interface Slot {
   readonly id: string;
-  readonly paceKey: string;
+  /** Whose clock it is on. */
+  readonly clock: { readonly outgoingIp: string; readonly site: string };
   readonly place: Place;
 }
 
@@ -44,8 +58,8 @@ export interface Session {
   readonly id: string;
   /** Names the API key it belongs to; never the key itself. */
   readonly owner: string;
-  readonly upstreamId: string;
-  readonly outgoingIp: string;
+  /** One object for all sessions that leave from there, so that what is learned of it is known to each. */
+  pin: SessionPin;
   readonly traits: SessionTraits;
   readonly createdAtMs: number;
   /** Start of the last use, or the creation. */
@@ -64,13 +78,21 @@ export interface Session {
   isBanned: boolean;
   /** Uses held or running; a session with any does not end. */
   openUses: number;
-  /** The clock of the last use, so that "when may I go on" can be answered. */
-  lastPaceKey: string | undefined;
+  /** Where its last use went, so that "when may I go on" can be answered. */
+  lastSite: string | undefined;
+  /** The outgoing IP that its client still takes it to have. */
+  toldIp: string | undefined;
   /** Booked slots that have not started or still cover requests; undefined where none was ever booked. */
   slots: Slot[] | undefined;
   tunnelUses: TunnelUses | undefined;
   /** Where its blind tunnels lead; undefined where there was none. */
   tunnels: SessionTunnel[] | undefined;
+  /**
+   * Its places in the orders that a store keeps, and the store's own. They stand here because an object that is given
+   * members later takes half as much memory again, and there may be a million.
+   */
+  rank: number;
+  heapIndex: number;
 }
 
 /** How long a started slot covers the requests of its session, in milliseconds. */
@@ -78,11 +100,15 @@ export const SLOT_COVERS_MS = 120_000;
 
 /** Makes a session that was not used yet. */
 export function createSession(
-  given: Pick<Session, 'id' | 'owner' | 'upstreamId' | 'outgoingIp' | 'traits' | 'isChosen'>,
+  { id, owner, pin, traits, isChosen }: Pick<Session, 'id' | 'owner' | 'pin' | 'traits' | 'isChosen'>,
   nowMs: number,
 ): Session {
   return {
-    ...given,
+    id,
+    owner,
+    pin,
+    traits,
+    isChosen,
     createdAtMs: nowMs,
     lastUsedAtMs: nowMs,
     uses: 0,
@@ -93,10 +119,13 @@ export function createSession(
     isKept: false,
     isBanned: false,
     openUses: 0,
-    lastPaceKey: undefined,
+    lastSite: undefined,
+    toldIp: undefined,
     slots: undefined,
     tunnelUses: undefined,
     tunnels: undefined,
+    rank: 0,
+    heapIndex: -1,
   };
 }
 
@@ -108,17 +137,17 @@ export function createSession(
  */
 export function expiresAtMs(session: Session, { ttlMs, chosen }: Pick<SessionSettings, 'ttlMs' | 'chosen'>): number {
   if (session.openUses > 0) return Infinity;
-  const slotsMs = (session.slots ?? []).map(({ place }) => place.startsAtMs);
-  const lastUseMs = Math.max(session.lastUsedAtMs, ...slotsMs);
+  let lastUseMs = session.lastUsedAtMs;
+  for (const { place } of session.slots ?? []) lastUseMs = Math.max(lastUseMs, place.startsAtMs);
   return session.isChosen
     ? Math.min(session.createdAtMs + chosen.lifeMs, lastUseMs + chosen.idleMs)
     : lastUseMs + ttlMs;
 }
 
 /** Keeps a session alive until `settleRequest`, for a request that is held or running. */
-export function openRequest(session: Session, paceKey: string): void {
+export function openRequest(session: Session, site: string): void {
   session.openUses += 1;
-  session.lastPaceKey = paceKey;
+  session.lastSite = site;
 }
 
 /** Ends a request. One that was sent at `sentAtMs` is the last use if none came later; undefined: never sent. */

@@ -1,6 +1,8 @@
 // The numbers the rules work with, resolved: nothing optional, times in milliseconds. Where they come from
 // (file, environment, flags) is not known here.
 
+import type { OnUpstreamLoss } from './loss.js';
+
 /** How far apart the uses of one outgoing IP are kept, and what happens to those that come too fast. */
 export interface DelaySettings {
   /** Gap kept between the starts of two uses, in milliseconds; 0 keeps none. */
@@ -27,6 +29,8 @@ export interface SessionSettings {
   readonly max: number;
   /** Whether a banned session stays, and says so at every use, or ends. */
   readonly onBan: 'sticky' | 'drop';
+  /** What is done with a session that loses its upstream, where it was not created with a rule of its own. */
+  readonly onUpstreamLoss: OnUpstreamLoss;
   /** The life of sessions whose IDs their clients choose, in milliseconds from their creation and their last use. */
   readonly chosen: { readonly lifeMs: number; readonly idleMs: number };
 }

@@ -4,6 +4,7 @@ import {
   bookPlace,
   cancelPlace,
   createPace,
+  followClock,
   isDrained,
   moveClock,
   type Pace,
@@ -200,5 +201,19 @@ describe('whatever comes when', () => {
         }
       }),
     );
+  });
+});
+
+describe('a clock that turns out to be that of the same address as another', () => {
+  test('is not free before that one, and keeps the places on it', () => {
+    const pace = createPace();
+    bookPlace(pace, { nowMs: 0, delayMs: 10 }, strict);
+    const { place } = bookPlace(pace, { nowMs: 0, delayMs: 10 }, strict);
+    followClock(pace, 15);
+    expect(pace.nextFreeAtMs).toBe(20);
+    followClock(pace, 50);
+    expect([pace.nextFreeAtMs, place?.startsAtMs]).toEqual([50, 10]);
+    expect(place && cancelPlace(pace, place, 5)).toBe(false);
+    expect(pace.nextFreeAtMs).toBe(50);
   });
 });

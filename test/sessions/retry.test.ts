@@ -22,6 +22,7 @@ describe('another attempt is made', () => {
     ['after a reset', {}, true],
     ['after a ban', { code: 'banned' }, true],
     ['after a timeout', { code: 'timeout' }, true],
+    ['after its upstream went down', { code: 'noslaves', wasSent: false }, true],
     ['of a DELETE', { method: 'DELETE' }, true],
     ['not of a POST', { method: 'POST' }, false],
     ['of a POST that was not sent', { method: 'POST', hasBody: true, wasSent: false }, true],

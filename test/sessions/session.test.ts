@@ -10,15 +10,20 @@ import {
   type Slot,
 } from '../../src/sessions/session.js';
 
+const PIN = { upstreamId: 'u', exit: undefined, outgoingIp: '127.0.0.2', word: 'u' };
 const MINUTE = 60_000;
 const life = { ttlMs: 30 * MINUTE, chosen: { lifeMs: 15 * MINUTE, idleMs: 2 * MINUTE } };
 
 function session({ isChosen = false } = {}): Session {
-  return createSession({ id: '1', owner: 'o', upstreamId: 'u', outgoingIp: '127.0.0.2', traits: {}, isChosen }, 0);
+  return createSession({ id: '1', owner: 'o', pin: PIN, traits: {}, isChosen }, 0);
 }
 
 function slot(startsAtMs: number): Slot {
-  return { id: String(startsAtMs), paceKey: 'k', place: { startsAtMs, delayMs: 1, sharers: 1 } };
+  return {
+    id: String(startsAtMs),
+    clock: { outgoingIp: '127.0.0.2', site: 'example.com' },
+    place: { startsAtMs, delayMs: 1, sharers: 1 },
+  };
 }
 
 describe('a session ends', () => {
