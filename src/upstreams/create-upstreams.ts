@@ -2,16 +2,22 @@
 
 import { createHttpProxyUpstream } from './http-proxy.js';
 import { createLocalUpstream } from './local.js';
+import { createPrefixUpstream } from './local-prefix.js';
 import { createSocksUpstream } from './socks.js';
+import { createStickyUpstream } from './sticky-upstream.js';
 import type { Upstream } from './upstream.js';
 import type { UpstreamOptions } from './upstream-parts.js';
 import { resolveUpstreams } from './upstream-url.js';
-import type { UpstreamConfig, UpstreamSpec } from './upstream-url.js';
+import type { ProxySpec, UpstreamConfig, UpstreamSpec } from './upstream-url.js';
 
 /** Creates one upstream. Nothing is connected to before it is used; `close()` it at the end. */
 export function createUpstream(spec: UpstreamSpec, options: UpstreamOptions): Upstream {
   if (spec.kind === 'local' || spec.kind === 'direct') return createLocalUpstream(spec, options);
-  return spec.kind === 'socks5' ? createSocksUpstream(spec, options) : createHttpProxyUpstream(spec, options);
+  if (spec.kind === 'prefix') return createPrefixUpstream(spec, options);
+  const { sticky } = spec;
+  return sticky === undefined
+    ? createProxyUpstream(spec, options)
+    : createStickyUpstream({ spec, sticky, options, createOne: createProxyUpstream });
 }
 
 /**
@@ -21,4 +27,9 @@ export function createUpstream(spec: UpstreamSpec, options: UpstreamOptions): Up
  */
 export function createUpstreams(configs: readonly UpstreamConfig[], options: UpstreamOptions): readonly Upstream[] {
   return resolveUpstreams(configs).map((spec) => createUpstream(spec, options));
+}
+
+function createProxyUpstream(spec: ProxySpec, options: UpstreamOptions): Upstream {
+  const isSocks = spec.kind === 'socks4' || spec.kind === 'socks5';
+  return isSocks ? createSocksUpstream(spec, options) : createHttpProxyUpstream(spec, options);
 }

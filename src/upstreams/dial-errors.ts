@@ -2,7 +2,7 @@
 // a caller hands in has none, and of the error itself only the code is repeated.
 
 import { GatewayError } from '../sessions/errors.js';
-import type { ErrorCode } from '../sessions/errors.js';
+import type { Blame, ErrorCode } from '../sessions/errors.js';
 import type { GiveUp } from './upstream.js';
 
 type Told = readonly [code: ErrorCode, words: string];
@@ -53,7 +53,29 @@ export function toGatewayError(error: unknown, what: string): GatewayError {
   const [code, words] = isPrematureEnd(one) ? ENDED : (TOLD.get(errno) ?? otherwise(one, errno));
   // A parse error drags the bytes it met along; they would fill the log.
   const cause = errno.startsWith('HPE_') ? undefined : one;
-  return new GatewayError(code, `${what} failed: ${words}${errno === '' ? '' : ` (${errno})`}`, { cause });
+  return new GatewayError(code, `${what} failed: ${words}${errno === '' ? '' : ` (${errno})`}`, {
+    cause,
+    blame: isBindFailure(one) ? 'failed' : undefined,
+  });
+}
+
+/**
+ * Says of an error whose fault it is, unless that is known already.
+ *
+ * @param error what was caught; one that is no GatewayError becomes one
+ * @param signal what the attempt was given; if that was given up, and not because time was up, nobody is to blame
+ * @returns an error with the same code and text
+ */
+export function blamed(error: unknown, attempt: { what: string; signal: AbortSignal; blame: Blame }): GatewayError {
+  const told = toGatewayError(error, attempt.what);
+  if (told.blame !== undefined || (attempt.signal.aborted && told.code !== 'timeout')) return told;
+  return withBlame(told, attempt.blame);
+}
+
+/** The same error, with whose fault it is. */
+export function withBlame(error: GatewayError, blame: Blame): GatewayError {
+  const { code, message, cause, retryAfterMs, nextRequestInMs } = error;
+  return new GatewayError(code, message, { cause, retryAfterMs, nextRequestInMs, blame });
 }
 
 /** Makes the error of something that was given up: the signal's own reason if it is a GatewayError. */
@@ -70,6 +92,11 @@ export function isConnectionLoss(error: unknown): boolean {
 }
 
 const ENDED: Told = ['socket_closed_remotely', 'the connection was closed before the answer'];
+
+/** Whether the address to leave from was the trouble; a target's address that can't be connected to has the same codes. */
+function isBindFailure(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'bind';
+}
 
 /** Node calls an end of stream where an answer was due ECONNRESET too; only a real reset names a system call. */
 function isPrematureEnd(error: unknown): boolean {

@@ -5,7 +5,8 @@ import type { Socket } from 'node:net';
 
 import { withDeadline } from './connect.js';
 import type { Peer } from './dialing-agent.js';
-import { createRequestPool, sendRequest, sendUpgrade } from './send-request.js';
+import { LatePool } from './late-pool.js';
+import { sendRequest, sendUpgrade } from './send-request.js';
 import type { Sending } from './send-request.js';
 import { startTls } from './start-tls.js';
 import type { DialTarget, GiveUp, RawRequest, Upstream } from './upstream.js';
@@ -20,7 +21,7 @@ export interface DialedRoute {
    * @param signal fires when time is up; its reason is what the attempt fails with
    * @param what   the attempt, as the beginning of a sentence
    */
-  readonly open: (target: DialTarget, signal: AbortSignal, what: string) => Promise<Socket>;
+  readonly open: (target: Peer, signal: AbortSignal, what: string) => Promise<Socket>;
   /** Names the way to a target in messages: `example.com:80 through proxy:1080`. */
   readonly route: (target: DialTarget) => string;
   /** Milliseconds until a connection stands, TLS included. */
@@ -32,7 +33,7 @@ export interface DialedRoute {
 /** Creates an upstream over a way to open connections. */
 export function createDialedUpstream(spec: UpstreamSpec, way: DialedRoute): Upstream {
   const { open, route, connectTimeoutMs, responseTimeoutMs } = way;
-  const pool = createRequestPool(dial);
+  const pool = new LatePool(dial);
 
   function dial(peer: Peer, signal: GiveUp): Promise<Socket> {
     const what = `Connecting to ${route(peer)}`;
@@ -49,12 +50,13 @@ export function createDialedUpstream(spec: UpstreamSpec, way: DialedRoute): Upst
   function sendingOf(request: RawRequest): Sending {
     const { target, secure, path, headers } = request;
     const peer = { host: target.host, port: target.port, secure };
-    return { request, pool, peer, path, headers, responseTimeoutMs, what: `The request to ${route(target)}` };
+    const what = `The request to ${route(target)}`;
+    return { request, pool: pool.get(), peer, path, headers, responseTimeoutMs, what };
   }
 
   return {
     ...identityOf(spec),
-    dial: ({ host, port }, signal) => dial({ host, port }, signal),
+    dial: ({ host, port }, signal) => dial({ host, port, isForTunnel: true }, signal),
     request: (request) => sendRequest(sendingOf(request)),
     upgrade: (request) => sendUpgrade(sendingOf(request)),
     close: async () => pool.close(),

@@ -1,4 +1,4 @@
-// Speaks SOCKS5 on an open connection by means of the `socks` package, and makes up for two habits of it: its errors
+// Speaks SOCKS4 or SOCKS5 on an open connection by means of the `socks` package, and makes up for two habits of it: its errors
 // are sentences and carry the credentials, and it sets the connection flowing before anybody listens.
 
 import type { Socket } from 'node:net';
@@ -8,12 +8,12 @@ import { SocksClient } from 'socks';
 
 import { GatewayError } from '../sessions/errors.js';
 import type { ErrorCode } from '../sessions/errors.js';
-import { toGatewayError } from './dial-errors.js';
+import { blamed } from './dial-errors.js';
 import type { DialTarget } from './upstream.js';
 import { credentialsRefused } from './upstream-parts.js';
 import type { ProxySpec } from './upstream-url.js';
 
-/** A connection to a SOCKS5 proxy, and where it is to lead. */
+/** A connection to a SOCKS proxy, and where it is to lead. */
 export interface Handshake {
   readonly spec: ProxySpec;
   readonly socket: Socket;
@@ -24,7 +24,10 @@ export interface Handshake {
   readonly what: string;
 }
 
-/** The replies of RFC 1928 section 6, by the names the package has for them. */
+/**
+ * The replies by the names the package has for them: those of RFC 1928 section 6, and the two of SOCKS4 that are not
+ * about the user. That has one reply for everything that may go wrong on the way to a target.
+ */
 const REPLIES: ReadonlyMap<string, readonly [code: ErrorCode, words: string]> = new Map([
   ['Failure', ['send_failed', 'the proxy reports a general failure']],
   ['NotAllowed', ['send_failed', "the proxy's rules don't allow it"]],
@@ -34,10 +37,11 @@ const REPLIES: ReadonlyMap<string, readonly [code: ErrorCode, words: string]> = 
   ['TTLExpired', ['timeout', "the proxy's packets expired on the way"]],
   ['CommandNotSupported', ['send_failed', "the proxy doesn't open connections"]],
   ['AddressNotSupported', ['send_failed', "the proxy doesn't know that kind of address"]],
+  ['Failed', ['send_failed', 'the proxy refused it, or could not reach the target']],
 ] satisfies (readonly [string, readonly [ErrorCode, string]])[]);
 
 /**
- * Has a SOCKS5 proxy connect to the target. Nothing the target says is lost; on failure the connection is destroyed.
+ * Has a SOCKS proxy connect to the target. Nothing the target says is lost; on failure the connection is destroyed.
  *
  * @throws GatewayError, or the reason of the signal
  */
@@ -53,8 +57,8 @@ export async function shakeHands(handshake: Handshake): Promise<void> {
     await negotiate(handshake);
   } catch (error) {
     socket.destroy();
-    signal.throwIfAborted();
-    throw lost === undefined ? explain(error, handshake) : toGatewayError(lost, handshake.what);
+    const failure: unknown = signal.aborted ? signal.reason : (lost ?? explain(error, handshake));
+    throw blamed(failure, { what: handshake.what, signal, blame: 'failed' });
   } finally {
     socket.off('error', onError).off('end', onLoss);
     signal.removeEventListener('abort', onLoss);
@@ -68,7 +72,7 @@ async function negotiate({ spec, socket, target, timeoutMs }: Handshake): Promis
     command: 'connect',
     destination: { host: target.host, port: target.port },
     proxy: {
-      type: 5,
+      type: spec.kind === 'socks4' ? 4 : 5,
       host: spec.host,
       port: spec.port,
       ...(user !== undefined && { userId: user }),
@@ -99,11 +103,17 @@ async function settle(socket: Socket): Promise<void> {
 function explain(error: unknown, { spec, what }: Handshake): GatewayError {
   // Not kept as the cause: it carries the options, credentials included.
   const sentence = error instanceof Error ? error.message : String(error);
-  if (/authentication failed|authentication type/i.test(sentence)) return credentialsRefused(spec);
+  // SOCKS4 knows users only as those of the ident protocol (RFC 1413), and refuses one by naming that.
+  if (/authentication failed|authentication type|- \(Rejected(?:Ident)?\)/i.test(sentence))
+    return credentialsRefused(spec);
   if (sentence === 'Socket closed') {
     return new GatewayError('socket_closed_remotely', `${what} failed: the proxy closed the connection`);
   }
-  const reply = /rejected connection - (?<name>\w+)/.exec(sentence)?.groups?.['name'];
-  const [code, words] = REPLIES.get(reply ?? '') ?? ['send_failed', 'the proxy does not speak SOCKS5 as it should'];
-  return new GatewayError(code, `${what} failed: ${words}`);
+  const reply = /rejected connection - \(?(?<name>\w+)/.exec(sentence)?.groups?.['name'];
+  const [code, words] = REPLIES.get(reply ?? '') ?? [
+    'send_failed',
+    `the proxy does not speak ${spec.kind.toUpperCase()} as it should`,
+  ];
+  // Ours: a proxy that answers by the rules is a living one, and what it couldn't do is taken for the target's doing.
+  return new GatewayError(code, `${what} failed: ${words}`, { blame: REPLIES.has(reply ?? '') ? 'target' : undefined });
 }

@@ -33,7 +33,12 @@ let shared: SecureContext | undefined;
  *   the reason of the signal. The connection is then destroyed
  */
 export function startTls(start: TlsStart): Promise<TLSSocket> {
-  const { socket, name, verify, signal } = start;
+  const { socket, name, verify, signal, what } = start;
+  // TLS on a connection that is gone says nothing at all, neither an error nor its end.
+  if (socket.destroyed || socket.readableEnded) {
+    socket.destroy();
+    return Promise.reject(toGatewayError(socket.errored ?? new ConnectionGone(), what));
+  }
   return new Promise((resolve, reject) => {
     const secured = tls.connect({
       socket,
@@ -54,12 +59,29 @@ export function startTls(start: TlsStart): Promise<TLSSocket> {
       reject(explain(error, secured, start));
       socket.destroy();
     });
+    // An end that was read before TLS took the connection over: nobody would tell TLS of it. libuv makes one of a reset, too,
+    // that comes right behind data.
+    const onEnd = () => {
+      reject(toGatewayError(new ConnectionGone(), what));
+      secured.destroy();
+      socket.destroy();
+    };
+    socket.once('end', onEnd);
+    socket.read(0);
     secured.once('secureConnect', () => resolve(secured));
     for (const event of ['secureConnect', 'close'] as const) {
-      secured.once(event, () => signal.removeEventListener('abort', onAbort));
+      secured.once(event, () => {
+        signal.removeEventListener('abort', onAbort);
+        socket.off('end', onEnd);
+      });
     }
     if (signal.aborted) onAbort();
   });
+}
+
+/** A connection that was closed without an error, in the form Node has for it. */
+class ConnectionGone extends Error {
+  readonly code = 'ECONNRESET';
 }
 
 /** Why a certificate is not accepted, by the codes OpenSSL and Node have for it. */

@@ -6,7 +6,7 @@ import { GatewayError } from '../sessions/errors.js';
 import type { ErrorCode } from '../sessions/errors.js';
 import { connectTcp } from './connect.js';
 import { startTls } from './start-tls.js';
-import { toGatewayError } from './dial-errors.js';
+import { blamed, toGatewayError } from './dial-errors.js';
 import type { TargetPolicy } from './target-policy.js';
 import type { Upstream } from './upstream.js';
 import type { ProxySpec, UpstreamSpec } from './upstream-url.js';
@@ -19,14 +19,29 @@ export interface UpstreamOptions {
   readonly connectTimeoutMs: number;
   /** Milliseconds to the head of an answer, and between two pieces of its body. */
   readonly responseTimeoutMs: number;
+  /** Told whenever a proxy tells an outgoing IP in its answers (`Upstream.tellsOutgoingIp`), the same ones again too. */
+  readonly onOutgoingIp?: ((told: ToldOutgoingIp) => void) | undefined;
 }
 
+/** What a proxy has told of the way it sent something. */
+export interface ToldOutgoingIp {
+  readonly upstreamId: string;
+  /** Of `Exits`; undefined where the upstream has one only. */
+  readonly exit: string | undefined;
+  /** In canonical form. */
+  readonly ip: string;
+}
+
+/** All of an upstream that is known before it is used. */
+export type UpstreamIdentity = Omit<Upstream, 'exits' | 'dial' | 'request' | 'upgrade' | 'close'>;
+
 /** What others may know of an upstream: all of its specification but the credentials. */
-export function identityOf(
-  spec: UpstreamSpec,
-): Pick<Upstream, 'id' | 'name' | 'outgoingIp' | 'country' | 'state' | 'city'> {
-  const { id, name, outgoingIp, country, state, city } = spec;
-  return { id, name, outgoingIp, country, state, city };
+export function identityOf(spec: UpstreamSpec): UpstreamIdentity {
+  const { id, name, outgoingIp, country, state, city, weight } = spec;
+  const known = { id, name, outgoingIp, country, state, city, weight };
+  if (!('credentials' in spec)) return known;
+  const { stickyMs, countsFrom, stickyIdleMs } = spec.sticky ?? {};
+  return { ...known, stickyMs, countsFrom, stickyIdleMs, tellsOutgoingIp: spec.tellsOutgoingIp };
 }
 
 /**
@@ -44,8 +59,10 @@ export async function connectToProxy(spec: ProxySpec, signal: AbortSignal): Prom
     return await startTls({ socket, name: host, verify: !insecure, signal, what, remedy });
   } catch (error) {
     const told = toGatewayError(error, what);
+    const blame = told.code === 'econnrefused' || told.code === 'bad_cert' ? 'refused' : 'unreached';
     const code = ABOUT_TARGETS.get(told.code);
-    throw code === undefined ? told : new GatewayError(code, told.message, { cause: error });
+    const put = code === undefined ? told : new GatewayError(code, told.message, { cause: error });
+    throw blamed(put, { what, signal, blame });
   }
 }
 
@@ -62,5 +79,7 @@ const ABOUT_TARGETS: ReadonlyMap<ErrorCode, ErrorCode> = new Map([
 export function credentialsRefused(spec: ProxySpec): GatewayError {
   const given =
     spec.credentials === undefined ? 'asks for credentials, and none are configured' : 'refused its credentials';
-  return new GatewayError('send_failed', `Upstream ${spec.id} ${given}; check its URL in the configuration`);
+  return new GatewayError('send_failed', `Upstream ${spec.id} ${given}; check its URL in the configuration`, {
+    blame: 'credentials',
+  });
 }

@@ -1,12 +1,12 @@
 // Reads the URL of an upstream: which way out it stands for. What is wrong is said with credentials left out.
 
-import { isIP, isIPv6 } from 'node:net';
-
-import ipaddr from 'ipaddr.js';
-
+import { readLocalWay } from './local-address.js';
+import type { LocalWay, PrefixWay } from './local-address.js';
+import { redactUpstreamUrl } from './redact-url.js';
+import { hasPlaceholders, withoutPlaceholders } from './sticky-template.js';
 import { readTarget } from './target-address.js';
 
-/** User and password of a proxy, percent-decoded. */
+/** User and password of a proxy. */
 export interface UpstreamCredentials {
   readonly user: string;
   readonly password: string;
@@ -15,16 +15,13 @@ export interface UpstreamCredentials {
 /** A proxy to go through. */
 export interface ProxyWay {
   /** What is spoken to it; `https` is `http` over TLS. */
-  readonly kind: 'http' | 'https' | 'socks5';
+  readonly kind: 'http' | 'https' | 'socks4' | 'socks5';
   readonly host: string;
   readonly port: number;
+  /** Percent-decoded, unless they are templates. */
   readonly credentials: UpstreamCredentials | undefined;
-}
-
-/** An address of this machine to leave from. */
-export interface LocalWay {
-  readonly kind: 'local';
-  readonly address: string;
+  /** Whether the credentials are templates: as they are written, with placeholders in them. */
+  readonly isTemplate: boolean;
 }
 
 /** This machine's own way to the network. */
@@ -33,18 +30,20 @@ export interface DirectWay {
 }
 
 /** What an upstream URL says. */
-export type Way = ProxyWay | LocalWay | DirectWay;
+export type Way = ProxyWay | LocalWay | PrefixWay | DirectWay;
 
 /** The URLs there are, as part of a sentence. */
 export const FORMS =
-  'http://user:pass@host:port, https://user:pass@host:port, socks5://user:pass@host:port, local://ADDRESS or direct://';
+  'http://user:pass@host:port, https://user:pass@host:port, socks5://user:pass@host:port, socks4://user@host:port, ' +
+  'local://ADDRESS or direct://';
 const PROXIES: ReadonlyMap<string, { readonly kind: ProxyWay['kind']; readonly port: number }> = new Map([
   ['http', { kind: 'http', port: 80 }],
   ['https', { kind: 'https', port: 443 }],
+  ['socks4', { kind: 'socks4', port: 1080 }],
+  ['socks4a', { kind: 'socks4', port: 1080 }],
   ['socks5', { kind: 'socks5', port: 1080 }],
   ['socks5h', { kind: 'socks5', port: 1080 }],
 ]);
-const LATER: ReadonlySet<string> = new Set(['socks4', 'socks4a']);
 
 /**
  * Reads the URL of an upstream.
@@ -53,12 +52,9 @@ const LATER: ReadonlySet<string> = new Set(['socks4', 'socks4a']);
  */
 export function readWay(url: string): Way {
   const [scheme, rest] = splitScheme(url);
-  if (LATER.has(scheme)) {
-    throw new Error(`${redactUpstreamUrl(url)}: this version doesn't have ${scheme}:// upstreams yet; use ${FORMS}`);
-  }
   const proxy = PROXIES.get(scheme);
   if (proxy !== undefined) return readProxy({ url, rest, ...proxy });
-  if (scheme === 'local') return { kind: 'local', address: readLocalAddress(url, rest) };
+  if (scheme === 'local') return readLocalWay(redactUpstreamUrl(url), rest);
   if (scheme !== 'direct') throw new Error(`${redactUpstreamUrl(url)} is no kind of upstream; write ${FORMS}`);
   if (rest !== '') throw new Error(`${redactUpstreamUrl(url)}: nothing follows direct://; write direct://`);
   return { kind: 'direct' };
@@ -72,58 +68,61 @@ function splitScheme(url: string): readonly [scheme: string, rest: string] {
 function readProxy(parts: { url: string; rest: string; kind: ProxyWay['kind']; port: number }): Way {
   const { url, rest, kind } = parts;
   const at = rest.lastIndexOf('@');
-  const target = readTarget(rest.slice(at + 1).replace(/\/$/, ''), parts.port);
+  const authority = rest.slice(at + 1);
+  if (hasPlaceholders(authority)) {
+    throw new Error(`${redactUpstreamUrl(url)}: {session} and its kin stand in the user or the password, nowhere else`);
+  }
+  const target = readTarget(authority.replace(/\/$/, ''), parts.port);
   if (target === undefined) {
     throw new Error(
       `${redactUpstreamUrl(url)} has no valid host and port; write ${splitScheme(url)[0]}://user:pass@host:port`,
     );
   }
-  return { kind, ...target, credentials: at === -1 ? undefined : readCredentials(url, kind, rest.slice(0, at)) };
+  return { kind, ...target, ...readUserinfo({ url, kind, userinfo: at === -1 ? '' : rest.slice(0, at) }) };
 }
 
-function readCredentials(url: string, kind: ProxyWay['kind'], userinfo: string): UpstreamCredentials | undefined {
+function readUserinfo(parts: {
+  url: string;
+  kind: ProxyWay['kind'];
+  userinfo: string;
+}): Pick<ProxyWay, 'credentials' | 'isTemplate'> {
+  const { url, kind, userinfo } = parts;
   const colon = userinfo.indexOf(':');
-  const user = decode(url, colon === -1 ? userinfo : userinfo.slice(0, colon));
-  const password = decode(url, colon === -1 ? '' : userinfo.slice(colon + 1));
-  if (kind !== 'socks5' && user.includes(':')) {
-    throw new Error(`${redactUpstreamUrl(url)}: a user of an HTTP proxy can't have a colon in it (RFC 7617)`);
+  const user = colon === -1 ? userinfo : userinfo.slice(0, colon);
+  const password = colon === -1 ? '' : userinfo.slice(colon + 1);
+  const isTemplate = hasPlaceholders(userinfo);
+  const shown = redactUpstreamUrl(url);
+  const read = (text: string) => decode(shown, isTemplate ? withoutPlaceholders(shown, text) : text);
+  const decoded = { user: read(user), password: read(password) };
+  checkCredentials(shown, kind, decoded);
+  const isEmpty = user === '' && password === '';
+  return { credentials: isEmpty ? undefined : isTemplate ? { user, password } : decoded, isTemplate };
+}
+
+/**
+ * Makes sure that the proxy can be told these credentials.
+ *
+ * @param shown what messages call the upstream
+ * @throws Error that doesn't show them
+ */
+export function checkCredentials(shown: string, kind: ProxyWay['kind'], { user, password }: UpstreamCredentials): void {
+  if ((kind === 'http' || kind === 'https') && user.includes(':')) {
+    throw new Error(`${shown}: a user of an HTTP proxy can't have a colon in it (RFC 7617)`);
   }
   if (kind === 'socks5' && [user, password].some((text) => Buffer.byteLength(text) > 255)) {
-    throw new Error(`${redactUpstreamUrl(url)}: SOCKS5 has room for 255 bytes of user and of password (RFC 1929)`);
+    throw new Error(`${shown}: SOCKS5 has room for 255 bytes of user and of password (RFC 1929)`);
   }
-  return user === '' && password === '' ? undefined : { user, password };
+  if (kind === 'socks4' && password !== '') {
+    throw new Error(`${shown}: SOCKS4 has users and no passwords; write socks4://user@host:port, or socks5://`);
+  }
+  if (kind === 'socks4' && user.includes('\0')) throw new Error(`${shown}: a user of SOCKS4 can't have a NUL in it`);
 }
 
-function decode(url: string, text: string): string {
+function decode(shown: string, text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
     // The cause would quote the credentials.
-    throw new Error(`${redactUpstreamUrl(url)}: user or password is not percent-encoded; write % as %25`);
+    throw new Error(`${shown}: user or password is not percent-encoded; write % as %25`);
   }
-}
-
-function readLocalAddress(url: string, rest: string): string {
-  const address = rest.replace(/\/$/, '').replace(/^\[(?<inner>.*)\]$/, '$<inner>');
-  if (isIP(address) === 0 || (isIPv6(address) && !rest.startsWith('['))) {
-    throw new Error(
-      `${redactUpstreamUrl(url)} needs an address of this machine; write local://192.0.2.1 or local://[2001:db8::1]`,
-    );
-  }
-  return canonical(address);
-}
-
-/** Shows an upstream URL without what may be secret in it; what may be anything is shown as `…`. */
-export function redactUpstreamUrl(value: string): string {
-  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(value)?.[0] ?? '';
-  const at = value.lastIndexOf('@');
-  const rest = value.slice(at === -1 ? scheme.length : at + 1);
-  // Shown only if it is a host for sure; in `host:port:user:pass` and the like a password may be anywhere.
-  const isHost = /^(?:\[[0-9a-f:.]*\]|[\w.-]*)(?::\d{1,5})?\/?$/i.test(rest);
-  return `${scheme}${at === -1 ? '' : '***@'}${isHost ? rest : '…'}`;
-}
-
-/** Writes an address in its one canonical form. */
-export function canonical(address: string): string {
-  return ipaddr.parse(address).toString();
 }

@@ -110,6 +110,18 @@ export interface Upstream {
   /** Where it leaves from, lower case. */
   readonly state: string | undefined;
   readonly city: string | undefined;
+  /** Its share of new sessions and of requests without one, beside the others'; above 0, where it isn't said 1. */
+  readonly weight?: number | undefined;
+  /** Set where the vendor forgets an exit: how long after what `countsFrom` says; see `stickyEndsAtMs`. */
+  readonly stickyMs?: number | undefined;
+  readonly countsFrom?: 'use' | 'creation' | undefined;
+  /** Set where the vendor forgets an exit sooner if it goes unused this long. */
+  readonly stickyIdleMs?: number | undefined;
+  /**
+   * Name of the field, in lower case, in which the proxy's answers tell the outgoing IP: that to a CONNECT, and those to
+   * plain requests. What stands there need not be an address. @see UpstreamOptions.onOutgoingIp
+   */
+  readonly tellsOutgoingIp?: string | undefined;
   /** Set where this one line stands for many exits; its own `dial` and `request` then leave through a fresh one. */
   readonly exits?: Exits | undefined;
   /**

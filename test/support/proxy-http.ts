@@ -17,14 +17,16 @@ export interface HttpProxyOptions {
   readonly credentials?: string;
   /** Status it refuses everything with. */
   readonly refuseWith?: number;
+  /** @default any that is free */
+  readonly port?: number;
 }
 
-/** Listens on a free port of 127.0.0.1. */
+/** Listens on a port of 127.0.0.1. */
 export async function createHttpProxy(options: HttpProxyOptions = {}): Promise<HttpProxy> {
   const asked: string[] = [];
   const server = new Server({
     host: '127.0.0.1',
-    port: 0,
+    port: options.port ?? 0,
     prepareRequestFunction: ({ request, username, password }) => {
       asked.push(`${request.method} ${request.url}`);
       if (options.refuseWith !== undefined) throw new RequestError('refused', options.refuseWith);

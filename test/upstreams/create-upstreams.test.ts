@@ -37,5 +37,5 @@ test('upstreams of a list know who they are, and show nobody their credentials',
 });
 
 test('a fault in one entry creates none', () => {
-  expect(() => createUpstreams(['direct://', 'socks4://proxy.test'], OPTIONS)).toThrow(/^Upstream 2: /);
+  expect(() => createUpstreams(['direct://', 'ftp://proxy.test'], OPTIONS)).toThrow(/^Upstream 2: /);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { resolveUpstream, resolveUpstreams } from '../../src/upstreams/upstream-url.js';
-import { redactUpstreamUrl } from '../../src/upstreams/upstream-way.js';
+import { redactUpstreamUrl } from '../../src/upstreams/redact-url.js';
 
 describe('an upstream is read', () => {
   for (const [url, spec] of [
@@ -35,7 +35,17 @@ describe('an upstream is read', () => {
       'local://[2001:DB8:0::1]',
       { kind: 'local', address: '2001:db8::1', id: '2001:db8::1', outgoingIp: '2001:db8::1' },
     ],
-    ['direct://', { kind: 'direct', id: 'direct', outgoingIp: 'direct' }],
+    ['direct://', { kind: 'direct', id: 'direct', outgoingIp: 'direct', weight: 1 }],
+    ['socks4://proxy.test', { kind: 'socks4', port: 1080, id: 'proxy.test:1080', credentials: undefined }],
+    ['socks4a://us%3Aer@proxy.test:9050', { kind: 'socks4', port: 9050, credentials: { user: 'us:er', password: '' } }],
+    ['local://2001:DB8::1', { kind: 'local', address: '2001:db8::1', id: '2001:db8::1' }],
+    ['local://2001:db8::/64', { kind: 'prefix', network: '2001:db8::', bits: 64, id: '2001:db8::/64' }],
+    ['local://[2001:DB8:0::]/64/', { kind: 'prefix', network: '2001:db8::', bits: 64, outgoingIp: '2001:db8::/64' }],
+    ['local://127.0.4.0/24', { kind: 'prefix', network: '127.0.4.0', bits: 24, id: '127.0.4.0/24' }],
+    ['local://127.0.4.2/31', { kind: 'prefix', network: '127.0.4.2', bits: 31 }],
+    ['local://127.0.4.2/32', { kind: 'local', address: '127.0.4.2', outgoingIp: '127.0.4.2' }],
+    ['local://2001:db8::7/128', { kind: 'local', address: '2001:db8::7', outgoingIp: '2001:db8::7' }],
+    ['http://us%7Ber%7D:p{ss@proxy.test', { sticky: undefined, credentials: { user: 'us{er}', password: 'p{ss' } }],
   ] as const) {
     test(`from ${url}`, () => expect(resolveUpstream(url)).toMatchObject(spec));
   }
@@ -68,12 +78,26 @@ describe('a fault is named, with what to write instead and no credentials,', () 
     ['proxy.test:3128', /^proxy\.test:3128 is no kind of upstream; write http:\/\/user:pass@host:port, https:/],
     ['ftp://secret:secret@proxy.test', /^ftp:\/\/\*\*\*@proxy\.test is no kind of upstream/],
     ['https://sec%3Aret:secret@proxy.test', /can't have a colon/],
+    ['socks4://secret:secret@proxy.test', /^socks4:\/\/\*\*\*@proxy\.test: SOCKS4 has users and no passwords; write/],
+    ['socks4a://secret%00@proxy.test', /a user of SOCKS4 can't have a NUL in it/],
     [
-      'socks4://secret:secret@proxy.test',
-      /^socks4:\/\/\*\*\*@proxy\.test: this version doesn't have socks4:\/\/ upstreams yet; use/,
+      'http://secret-{secret}:x@proxy.test',
+      /^http:\/\/\*\*\*@proxy\.test: what stands in braces .* is none of \{session\}/,
     ],
-    ['socks4://proxy.test', /this version doesn't have socks4:\/\/ upstreams yet/],
-    ['socks4a://proxy.test', /this version doesn't have socks4a:\/\/ upstreams yet/],
+    ['http://secret:{}@proxy.test', /what stands in braces .*, or %7B for a brace that is meant/],
+    ['http://secret-{Session}:x@proxy.test', /what stands in braces/],
+    [
+      'http://secret:x@{session}.proxy.test',
+      /^http:\/\/\*\*\*@…: \{session\} and its kin stand in the user or the password/,
+    ],
+    ['http://{session}.proxy.test', /^http:\/\/…: \{session\} and its kin stand in the user/],
+    [
+      'http://secret-{minutes}:x@proxy.test',
+      /^proxy\.test:80: sticky sessions need \{session\} in the user or password/,
+    ],
+    ['http://secret-{session}-{country}:x@proxy.test', /^proxy\.test:80: \{country\} stands for the country/],
+    ['http://secret%zz-{session}:x@proxy.test', /not percent-encoded/],
+    [`socks5://${'s'.repeat(246)}{session}:x@proxy.test`, /room for 255 bytes/],
     ['http://', /^http:\/\/ has no valid host and port; write http:\/\/user:pass@host:port/],
     ['http://secret:secret@', /^http:\/\/\*\*\*@ has no valid host/],
     ['http://secret:secret', /^http:\/\/… has no valid host/],
@@ -92,7 +116,23 @@ describe('a fault is named, with what to write instead and no credentials,', () 
     ['local://eth0', /^local:\/\/eth0 needs an address of this machine/],
     ['local://localhost', /needs an address of this machine/],
     ['local://127.0.0.2:80', /needs an address of this machine/],
-    ['local://2001:db8::1', /needs an address of this machine; .*local:\/\/\[2001:db8::1\]/],
+    ['local://[192.0.2.1]', /^local:\/\/\[192\.0\.2\.1\] needs an address of this machine/],
+    ['local://[2001:db8::1', /^local:\/\/… needs an address of this machine/],
+    ['local://fe80::1%eth0', /^local:\/\/fe80::1%eth0: an address with a zone/],
+    ['local://[fe80::1%eth0]/64', /an address with a zone/],
+    [
+      'local://192.0.2.0/33',
+      /^local:\/\/192\.0\.2\.0\/33: the length of a prefix of IPv4 addresses is a number from 1 to 32/,
+    ],
+    ['local://192.0.2.0/0', /from 1 to 32/],
+    ['local://192.0.2.0//24', /from 1 to 32/],
+    ['local://192.0.2.0/255.255.255.0', /from 1 to 32/],
+    ['local://2001:db8::/129', /^local:\/\/2001:db8::\/129: the length of a prefix of IPv6 addresses .* 1 to 128/],
+    [
+      'local://192.0.2.1/24',
+      /is not where its prefix begins; write 192\.0\.2\.0\/24, or 192\.0\.2\.1 for that one alone/,
+    ],
+    ['local://[2001:db8::1]/64', /^local:\/\/\[2001:db8::1\]\/64 is not where .* write 2001:db8::\/64, or 2001:db8::1/],
     ['direct://proxy.test', /nothing follows direct:\/\/; write direct:\/\//],
   ] as const) {
     test(`in ${url.slice(0, 60)}`, () => {
@@ -112,6 +152,10 @@ describe('a fault is named, with what to write instead and no credentials,', () 
     ['outgoing IP', { outgoingIp: 'here' }, /^127\.0\.0\.2: outgoingIp here is not an IP address/],
     ['certificate', { insecure: true }, /^127\.0\.0\.2: insecure is about the certificate of an https:\/\/ proxy/],
     ['state', { state: ' ' }, /^127\.0\.0\.2: the state has 0 characters; write 1 to 50/],
+    ['weight', { weight: 0 }, /^127\.0\.0\.2: weight 0 is not a number above 0/],
+    ['weight', { weight: Infinity }, /weight Infinity is not/],
+    ['vendor', { vendor: 'apify' }, /^127\.0\.0\.2: vendor and sticky are about proxies/],
+    ['sticky', { sticky: {} }, /vendor and sticky are about proxies/],
     ['city', { city: 'x'.repeat(51) }, /^127\.0\.0\.2: the city has 51 characters; write 1 to 50/],
     ['name', { name: ' ' }, /^127\.0\.0\.2 has an empty name/],
   ] as const) {
@@ -145,6 +189,37 @@ describe('in a list', () => {
       ['direct', 'direct'],
       ['direct#2', 'direct'],
     ]);
+  });
+
+  test('a list of local addresses is several upstreams', () => {
+    const specs = resolveUpstreams([
+      'local://192.0.2.1, 192.0.2.2,2001:db8::1,[2001:db8:1::]/64',
+      { url: 'local://192.0.2.2,192.0.2.3', name: 'home', country: 'NL', weight: 2 },
+    ]);
+    expect(specs.map(({ id, name, outgoingIp, weight }) => [id, name, outgoingIp, weight])).toEqual([
+      ['192.0.2.1', '192.0.2.1', '192.0.2.1', 1],
+      ['192.0.2.2', '192.0.2.2', '192.0.2.2', 1],
+      ['2001:db8::1', '2001:db8::1', '2001:db8::1', 1],
+      ['2001:db8:1::/64', '2001:db8:1::/64', '2001:db8:1::/64', 1],
+      ['192.0.2.2#2', 'home/192.0.2.2', '192.0.2.2', 2],
+      ['192.0.2.3', 'home/192.0.2.3', '192.0.2.3', 2],
+    ]);
+    expect(specs.map(({ country }) => country).slice(-2)).toEqual(['nl', 'nl']);
+  });
+
+  for (const list of ['local://192.0.2.1,', 'local://192.0.2.1,,192.0.2.2', 'local://192.0.2.1,http://192.0.2.2']) {
+    test(`${list} has a fault`, () => {
+      expect(() => resolveUpstreams([list])).toThrow(/^Upstream 1: local:\/\/.* needs an address of this machine/);
+    });
+  }
+
+  test('an upstream of many exits has no one outgoing IP', () => {
+    for (const url of ['local://192.0.2.0/24', 'http://user-{session}:pass@proxy.test']) {
+      const given = [{ url, outgoingIp: '192.0.2.7' }];
+      expect(() => resolveUpstreams(given)).toThrow(
+        /outgoingIp is one address, and this upstream has many; leave it out/,
+      );
+    }
   });
 
   test('a name is given once', () => {
