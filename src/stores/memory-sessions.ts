@@ -2,31 +2,39 @@
 // Books nothing and chooses nothing.
 
 import type { SessionSettings } from '../sessions/settings.js';
-import { createSession, expiresAtMs, type Session } from '../sessions/session.js';
+import { createSession, expiresAtMs, type Session, type SessionTraits } from '../sessions/session.js';
 import { DeadlineHeap, type Ending } from './deadline-heap.js';
-import { OwnerSessions, type Ranked } from './owner-sessions.js';
+import { OwnerSessions } from './owner-sessions.js';
+import { type KeptPin, type Leaving, Pins } from './pins.js';
+import { SessionIndex } from './session-index.js';
 
 /** Expired sessions dropped per call, so that many expiring at once make no pause. */
 const DROP_PER_CALL = 256;
 
 /** A session with its places in the orders it is kept in. */
-export interface KeptSession extends Session, Ending, Ranked {}
+export interface KeptSession extends Session, Ending {
+  pin: KeptPin;
+}
 
 interface MemorySessionsOptions {
   readonly settings: SessionSettings;
   /** Makes session IDs; an ID that lives is not taken twice. */
   readonly newId: () => string;
-  readonly onExpired: (session: KeptSession) => void;
+  readonly onExpired: (session: KeptSession, endedAtMs: number) => void;
+}
+
+/** What a session is made of. */
+interface Given extends Pick<Session, 'id' | 'owner' | 'traits' | 'isChosen'> {
+  readonly leaving: Leaving;
 }
 
 /** Sessions by ID, bounded by `max` per owner. */
 export class MemorySessions {
   readonly #options: MemorySessionsOptions;
-  readonly #byId = new Map<string, KeptSession>();
+  readonly #byId = new SessionIndex<KeptSession>();
   readonly #byOwner = new Map<string, OwnerSessions<KeptSession>>();
   readonly #byExpiry = new DeadlineHeap<KeptSession>();
-  /** Sessions per outgoing IP; bounded by the sessions. */
-  readonly #pinned = new Map<string, number>();
+  readonly pins = new Pins();
   #lastRank = 0;
 
   constructor(options: MemorySessionsOptions) {
@@ -63,27 +71,33 @@ export class MemorySessions {
     return this.#byOwner.get(owner)?.size ?? 0;
   }
 
-  /** Sessions pinned to an outgoing IP, whoever owns them. */
-  pinnedTo(outgoingIp: string): number {
-    return this.#pinned.get(outgoingIp) ?? 0;
+  /** An ID that no session has. */
+  freeId(): string {
+    for (;;) {
+      const id = this.#options.newId();
+      if (!this.#byId.has(id)) return id;
+    }
   }
 
-  add(given: Pick<Session, 'owner' | 'upstreamId' | 'outgoingIp' | 'traits' | 'isChosen'>, nowMs: number): KeptSession {
+  add({ leaving, ...given }: Given, nowMs: number): KeptSession {
     this.#lastRank += 1;
-    const session: KeptSession = {
-      ...createSession({ ...given, id: this.#freeId() }, nowMs),
-      rank: this.#lastRank,
-      name: given.traits.name,
-      endsAtMs: 0,
-      heapIndex: -1,
-    };
-    this.#byId.set(session.id, session);
+    const { pins } = this;
+    const made = createSession({ ...given, traits: traitsOf(given.traits), pin: pins.take(leaving) }, nowMs);
+    // Not copied: a copy with members of other types is an object of another kind, and a larger one.
+    const session = made as KeptSession;
+    session.rank = this.#lastRank;
+    this.#byId.add(session);
     const owned = this.#byOwner.get(session.owner) ?? new OwnerSessions<KeptSession>();
     this.#byOwner.set(session.owner, owned);
     owned.add(session);
-    this.#pinned.set(session.outgoingIp, this.pinnedTo(session.outgoingIp) + 1);
     this.reorder(session);
     return session;
+  }
+
+  /** Lets a session leave from elsewhere. */
+  repin(session: KeptSession, leaving: Leaving): void {
+    this.pins.drop(session.pin);
+    session.pin = this.pins.take(leaving);
   }
 
   /** Puts a session where its present expiry belongs. Call it after every change of its uses or slots. */
@@ -94,6 +108,11 @@ export class MemorySessions {
     else this.#byExpiry.put(session, endsAtMs);
   }
 
+  /** When a session ends unless something happens, epoch milliseconds. */
+  endOf(session: KeptSession): number {
+    return this.#byExpiry.endOf(session);
+  }
+
   /** @returns false where it was gone already */
   remove(session: KeptSession): boolean {
     if (this.#byId.get(session.id) !== session) return false;
@@ -102,42 +121,51 @@ export class MemorySessions {
     const owned = this.#byOwner.get(session.owner);
     owned?.delete(session);
     if (owned?.size === 0) this.#byOwner.delete(session.owner);
-    const left = this.pinnedTo(session.outgoingIp) - 1;
-    if (left === 0) this.#pinned.delete(session.outgoingIp);
-    else this.#pinned.set(session.outgoingIp, left);
+    this.pins.drop(session.pin);
     return true;
   }
 
   /** The owner's living sessions created after that of rank `after`, oldest first. */
   *after(owner: string, after: number, nowMs: number): Generator<KeptSession> {
     for (const session of this.#byOwner.get(owner)?.after(after) ?? []) {
-      if (session.heapIndex === -1 || session.endsAtMs > nowMs) yield session;
+      if (this.endOf(session) > nowMs) yield session;
     }
+  }
+
+  /** The sessions there are, part by part. */
+  inParts(): Iterable<readonly KeptSession[]> {
+    return this.#byId.inParts();
+  }
+
+  /** The rank of the session that was made last. */
+  get lastRank(): number {
+    return this.#lastRank;
   }
 
   /** Ends sessions whose time is over, the earliest first, at most `limit` of them. */
   dropExpired(nowMs: number, limit: number = DROP_PER_CALL): void {
     for (let dropped = 0; dropped < limit; dropped += 1) {
       const session = this.#byExpiry.first();
-      if (session === undefined || session.endsAtMs > nowMs) return;
+      if (session === undefined || this.endOf(session) > nowMs) return;
       this.#expire(session);
     }
   }
 
   #isAlive(session: KeptSession, nowMs: number): boolean {
-    if (session.heapIndex === -1 || session.endsAtMs > nowMs) return true;
+    if (this.endOf(session) > nowMs) return true;
     this.#expire(session);
     return false;
   }
 
   #expire(session: KeptSession): void {
-    if (this.remove(session)) this.#options.onExpired(session);
+    const endedAtMs = this.endOf(session);
+    if (this.remove(session)) this.#options.onExpired(session, endedAtMs);
   }
+}
 
-  #freeId(): string {
-    for (;;) {
-      const id = this.#options.newId();
-      if (!this.#byId.has(id)) return id;
-    }
-  }
+const NO_TRAITS: SessionTraits = {};
+
+/** One object for all sessions that were given none. */
+function traitsOf(traits: SessionTraits): SessionTraits {
+  return Object.values(traits).every((trait) => trait === undefined) ? NO_TRAITS : traits;
 }

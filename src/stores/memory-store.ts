@@ -2,11 +2,14 @@
 // what makes each of them atomic here. Refuses to wait: the caller is told when its use may start.
 
 import { openRequest, settleRequest } from '../sessions/session.js';
+import type { TargetName } from '../sessions/pace-key.js';
 import type { RuleSettings } from '../sessions/settings.js';
 import { noteClosed, noteOpened } from '../sessions/session-tunnels.js';
 import { forgetTunnel } from '../sessions/tunnel-use.js';
 import type { Clock } from './clock.js';
 import type { KeptSession } from './memory-sessions.js';
+import { makePinned } from './memory-exits.js';
+import { learn, tellChanged } from './memory-loss.js';
 import { bookSlot, cancelSlot } from './memory-slots.js';
 import { MemoryState } from './memory-state.js';
 import { banOf, findSession, grantOf, type Pin, pinUse, startUse, type Use } from './memory-use.js';
@@ -17,7 +20,9 @@ import type {
   BookRequest,
   Created,
   CreateRequest,
+  LearnedIp,
   ListRequest,
+  Outlook,
   Refused,
   SessionPage,
   SessionStore,
@@ -33,6 +38,8 @@ export interface MemoryStoreOptions {
   readonly settings: RuleSettings;
   /** Makes session IDs: decimal digits that nobody can guess. */
   readonly newId: () => string;
+  /** Makes what the exit of a request without a session is drawn by: as hard to guess. @default newId */
+  readonly newSeed?: (() => string) | undefined;
 }
 
 /** Makes a store that keeps sessions in memory. */
@@ -41,9 +48,11 @@ export function createMemoryStore(options: MemoryStoreOptions): SessionStore {
 }
 
 /** A request that is held or running. */
-interface Ticket extends Pick<Use, 'paceKey' | 'place'>, Pick<AcquireRequest, 'owner' | 'target' | 'tunnel'> {
+interface Ticket extends Pick<Use, 'clock' | 'place'>, Pick<AcquireRequest, 'owner' | 'target' | 'tunnel'> {
   readonly bookedAtMs: number;
   readonly pin: Pin;
+  /** What its answer tells of the session's former outgoing IP. */
+  readonly formerIp: string | undefined;
 }
 
 /** How a request of a session ended; `sentAtMs` undefined: it was never sent. */
@@ -54,14 +63,16 @@ interface Settling extends Pick<AcquireRequest, 'tunnel'> {
 
 class MemoryStore implements SessionStore {
   readonly #clock: Clock;
+  readonly #newSeed: () => string;
   readonly #state: MemoryState;
   /** Bounded by the requests in flight. */
   readonly #tickets = new Map<string, Ticket>();
   #lastNowMs = -Infinity;
   #lastSerial = 0;
 
-  constructor({ clock, settings, newId }: MemoryStoreOptions) {
+  constructor({ clock, settings, newId, newSeed = newId }: MemoryStoreOptions) {
     this.#clock = clock;
+    this.#newSeed = newSeed;
     this.#state = new MemoryState(settings, newId);
   }
 
@@ -75,7 +86,7 @@ class MemoryStore implements SessionStore {
   }
 
   #acquire(request: AcquireRequest, nowMs: number): Acquired | Refused {
-    const pin = pinUse({ state: this.#state, nowMs }, request);
+    const pin = pinUse({ state: this.#state, nowMs }, request, this.#newSeed);
     if ('ok' in pin) return pin;
     const use = startUse({ state: this.#state, nowMs }, request, pin);
     if ('ok' in use) {
@@ -84,17 +95,19 @@ class MemoryStore implements SessionStore {
     }
     const { session, created } = pin;
     if (session !== undefined) {
-      openRequest(session, use.paceKey);
+      openRequest(session, request.target.site);
       session.requests += 1;
       if (request.tunnel !== undefined) noteOpened((session.tunnels ??= []), request.tunnel);
       this.#state.sessions.reorder(session);
       if (created) this.#state.tellCreated(session);
     }
     const ticket = `t${this.#serial()}`;
+    const granted = grantOf({ state: this.#state, nowMs }, use, { ticket, pin });
     const { owner, target, tunnel } = request;
-    const { paceKey, place } = use;
-    this.#tickets.set(ticket, { paceKey, place, owner, target, tunnel, bookedAtMs: nowMs, pin });
-    return grantOf(ticket, use, pin, nowMs);
+    const { clock, place } = use;
+    const formerIp = granted.session?.formerIp;
+    this.#tickets.set(ticket, { clock, place, owner, target, tunnel, bookedAtMs: nowMs, pin, formerIp });
+    return granted;
   }
 
   async startsAtMs(ticket: string): Promise<number | undefined> {
@@ -115,12 +128,13 @@ class MemoryStore implements SessionStore {
     this.#tickets.delete(ticket);
     const { owner, target, pin } = found;
     const isBanned = outcome.result === 'banned';
-    if (isBanned) this.#state.cooldowns.start(owner, pin.upstream.outgoingIp, target.site, nowMs);
+    if (isBanned) this.#state.cooldowns.start(owner, pin.leaving.outgoingIp, target.site, nowMs);
     const { session } = pin;
     if (session === undefined) return;
     session.bytesIn += outcome.bytesIn;
     session.bytesOut += outcome.bytesOut;
     if (outcome.result === 'answered') session.isKept = true;
+    else session.toldIp ??= found.formerIp;
     this.#settle(session, { tunnel: found.tunnel, sentAtMs: startOf(found), nowMs });
     if (outcome.result !== 'retried') this.#dropUnused(session, nowMs);
     if (isBanned) this.#ban(session, nowMs);
@@ -135,9 +149,10 @@ class MemoryStore implements SessionStore {
       return false;
     }
     this.#tickets.delete(ticket);
-    this.#state.giveBack(found.paceKey, found.place, nowMs);
+    this.#state.giveBack(found.clock, found.place, nowMs);
     const { session } = found.pin;
     if (session === undefined) return true;
+    session.toldIp ??= found.formerIp;
     if (found.place.sharers === 0) {
       session.uses -= 1;
       if (found.tunnel !== undefined) forgetTunnel(session.tunnelUses, found.tunnel, found.place);
@@ -155,16 +170,22 @@ class MemoryStore implements SessionStore {
     const nowMs = this.#begin();
     const session = this.#state.sessions.find(owner, sessionId, nowMs);
     if (session !== undefined && verdict === 'banned') {
-      this.#state.cooldowns.start(owner, session.outgoingIp, site, nowMs);
+      this.#state.cooldowns.start(owner, session.pin.outgoingIp, site, nowMs);
     }
     return session !== undefined;
+  }
+
+  async learnOutgoingIp(learned: LearnedIp): Promise<void> {
+    const changed = learn({ state: this.#state, nowMs: this.#begin() }, learned);
+    if (changed === undefined) return;
+    await tellChanged(this.#state, { ...changed, policy: learned.policy, nowMs: () => this.#begin() });
   }
 
   async create(request: CreateRequest): Promise<Created | Refused> {
     const nowMs = this.#begin();
     const { owner, traits } = request;
     const known = traits.name === undefined ? undefined : this.#state.sessions.findNamed(owner, traits.name, nowMs);
-    const session = known ?? this.#state.createSession({ ...request, target: request.target }, nowMs);
+    const session = known ?? makePinned({ state: this.#state, nowMs }, request);
     if ('ok' in session) return session;
     session.isKept = true;
     if (known === undefined) this.#state.tellCreated(session);
@@ -177,12 +198,16 @@ class MemoryStore implements SessionStore {
     return session && this.#state.view(session, nowMs);
   }
 
+  async outlook(owner: string, id: string, target: TargetName): Promise<Outlook | undefined> {
+    const nowMs = this.#begin();
+    const session = this.#state.sessions.find(owner, id, nowMs);
+    return session && this.#state.outlook(session, target, nowMs);
+  }
+
   async remove(owner: string, id: string): Promise<boolean> {
     const nowMs = this.#begin();
     const session = this.#state.sessions.find(owner, id, nowMs);
-    if (session === undefined || !this.#state.sessions.remove(session)) return false;
-    this.#state.tellEnded(session, 'deleted', nowMs);
-    return true;
+    return session !== undefined && this.#state.end(session, 'deleted', nowMs);
   }
 
   async list({ owner, after, limit }: ListRequest): Promise<SessionPage> {
@@ -215,13 +240,13 @@ class MemoryStore implements SessionStore {
   /** Ends a session that was made for a use, when none is left that may yet have an answer. */
   #dropUnused(session: KeptSession, nowMs: number): void {
     if (session.isKept || session.openUses > 0) return;
-    if (this.#state.sessions.remove(session)) this.#state.tellEnded(session, 'unused', nowMs);
+    this.#state.end(session, 'unused', nowMs);
   }
 
   #ban(session: KeptSession, nowMs: number): void {
     session.isBanned = true;
     if (this.#state.settings.sessions.onBan === 'sticky') return;
-    if (this.#state.sessions.remove(session)) this.#state.tellEnded(session, 'banned', nowMs);
+    this.#state.end(session, 'banned', nowMs);
   }
 
   /** Starts an operation: reads the clock, which never steps back for us, and ends what is over. */

@@ -3,6 +3,7 @@
 
 import type { SessionRef, SessionTraits } from '../sessions/session.js';
 import type { PlaceName } from '../sessions/choice.js';
+import type { Loss } from '../sessions/loss.js';
 import type { TargetName } from '../sessions/pace-key.js';
 
 /** A usable upstream. Health is settled before; a store chooses among these, by the place that is asked for. */
@@ -10,6 +11,29 @@ export interface UpstreamChoice extends PlaceName {
   readonly id: string;
   /** The address targets see. Upstreams that share one share its clock. */
   readonly outgoingIp: string;
+  /** Its share of sessions and requests, beside those of the others; above 0. @default 1 */
+  readonly weight?: number | undefined;
+  /**
+   * Set where it stands for many outgoing IPs: draws the exit of a seed, always the same one for the same seed, and the
+   * address targets see, or a word of the exit's own.
+   */
+  readonly draw?: ((seed: string) => Exit) | undefined;
+}
+
+/** One of the outgoing IPs of an upstream that has many. */
+export interface Exit {
+  readonly exit: string;
+  readonly outgoingIp: string;
+}
+
+/** An outgoing IP that has become known. */
+export interface LearnedIp {
+  readonly upstreamId: string;
+  /** Set: it is that of this exit alone. */
+  readonly exit: string | undefined;
+  readonly outgoingIp: string;
+  /** Whether a session whose known outgoing IP has changed is told so, or ends. */
+  readonly policy: 'tell' | 'end';
 }
 
 /** What is asked of `acquire`. */
@@ -24,6 +48,19 @@ export interface AcquireRequest {
   /** `host:port` of a blind CONNECT, whose second one may belong to the use of the first. */
   readonly tunnel: string | undefined;
   readonly upstreams: readonly UpstreamChoice[];
+  /** Of these, upstreams that a request without a session is not to leave by. */
+  readonly except?: ReadonlySet<string> | undefined;
+  readonly facts?: UpstreamFacts | undefined;
+}
+
+/** What is known of upstreams that are not usable. Where nobody knows, one that is not usable is gone. */
+export interface UpstreamFacts {
+  /** Whether an upstream is in the list, usable or not. */
+  isListed(id: string): boolean;
+  /** When one that is down is tried again, in milliseconds from now. */
+  retryAfterMs(id: string): number;
+  /** When the first of those in a place that are down is tried again; undefined where none there is down. */
+  firstRetryMs(asked: PlaceName): number | undefined;
 }
 
 /** A booked use. Settle it with `release`, or give it back with `cancel` before its start. */
@@ -41,6 +78,8 @@ export interface Acquired {
   /** The calculated delay where the client is to be told it. */
   readonly nextRequestInMs: number | undefined;
   readonly upstreamId: string;
+  /** The one of its exits to leave through, where it has several. */
+  readonly exit: string | undefined;
   readonly outgoingIp: string;
   readonly session: AcquiredSession | undefined;
 }
@@ -51,6 +90,8 @@ export interface AcquiredSession {
   readonly created: boolean;
   /** Whether its answers are judged by the ban rules. */
   readonly bancheck: boolean;
+  /** The outgoing IP that its client takes it to have, where it has another one by now; told once. */
+  readonly formerIp: string | undefined;
 }
 
 /** Why a store said no; the words are the protocol's own. */
@@ -81,6 +122,7 @@ export interface UseOutcome {
 export interface SessionView {
   readonly id: string;
   readonly upstreamId: string;
+  readonly exit: string | undefined;
   readonly outgoingIp: string;
   readonly traits: SessionTraits;
   readonly createdAtMs: number;
@@ -97,6 +139,17 @@ export interface SessionView {
   readonly bytesOut: number;
   /** Wait of the next use on the clock it used last, in milliseconds. */
   readonly nextUseInMs: number;
+}
+
+/** What the next use of a session would come to. */
+export interface Outlook {
+  readonly session: SessionView;
+  /** How long it would wait for the clock, in milliseconds. */
+  readonly waitMs: number;
+  /** The gap that the target asks for, in milliseconds. */
+  readonly delayMs: number;
+  /** How long the outgoing IP is still kept from the target after a ban, in milliseconds. */
+  readonly coolMs: number;
 }
 
 /** Blind tunnels of a session to one target, open or closed. */
@@ -116,6 +169,7 @@ export interface CreateRequest {
   /** Where it will be used first: an outgoing IP that is banned there is not chosen. */
   readonly target?: TargetName | undefined;
   readonly upstreams: readonly UpstreamChoice[];
+  readonly facts?: UpstreamFacts | undefined;
 }
 
 /** What `create` made, or found by name. */
@@ -138,6 +192,7 @@ export interface BookRequest {
   readonly sessionId: string;
   readonly target: TargetName;
   readonly upstreams: readonly UpstreamChoice[];
+  readonly facts?: UpstreamFacts | undefined;
 }
 
 /** A slot: `ticket` gives it back through `cancel` while it has not started. */
@@ -172,10 +227,32 @@ export type StoreEvent =
       readonly owner: string;
       readonly sessionId: string;
       readonly reason: EndReason;
+    }
+  | {
+      /** It leaves from elsewhere now, by its rule of loss. */
+      readonly type: 'session.moved';
+      readonly owner: string;
+      readonly sessionId: string;
+      /** Outgoing IPs; the same where the move changed none. */
+      readonly from: string;
+      readonly to: string;
+      readonly why: Loss;
+    }
+  | {
+      /** Its upstream has another outgoing IP than it was known to have. */
+      readonly type: 'session.ip-changed';
+      readonly owner: string;
+      readonly sessionId: string;
+      readonly upstream: string;
+      readonly from: string;
+      readonly to: string;
     };
 
-/** Why a session ended. `unused`: no use of it got an answer; `banned`: banned ones are not kept. */
-export type EndReason = 'deleted' | 'expired' | 'unused' | 'banned';
+/**
+ * Why a session ended. `unused`: no use of it got an answer; `banned`: banned ones are not kept; `lost`: its upstream is
+ * gone; `ip-changed`: so has its outgoing IP, and it was not to be kept then.
+ */
+export type EndReason = 'deleted' | 'expired' | 'unused' | 'banned' | 'lost' | 'ip-changed';
 
 /** Where sessions live. `create` and `book` resolve when what they promise would survive in that store. */
 export interface SessionStore {
@@ -193,8 +270,12 @@ export interface SessionStore {
   book(request: BookRequest): Promise<Booked | Refused>;
   /** Notes what a crawler saw; `banned` cools that outgoing IP for that site. @returns false for an unknown session */
   reportVerdict(verdict: Verdict): Promise<boolean>;
+  /** Notes the outgoing IP of an upstream, or of one of its exits: sessions and clocks move to it. */
+  learnOutgoingIp(learned: LearnedIp): Promise<void>;
   create(request: CreateRequest): Promise<Created | Refused>;
   get(owner: string, id: string): Promise<SessionView | undefined>;
+  /** What the next use of a session would come to; books nothing and renews nothing. */
+  outlook(owner: string, id: string, target: TargetName): Promise<Outlook | undefined>;
   /** Ends a session. @returns false where there was none */
   remove(owner: string, id: string): Promise<boolean>;
   /** A page of the owner's sessions in order of creation. @returns `after` where more follow */

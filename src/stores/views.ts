@@ -20,8 +20,9 @@ export function viewOf(
 ): SessionView {
   return {
     id: session.id,
-    upstreamId: session.upstreamId,
-    outgoingIp: session.outgoingIp,
+    upstreamId: session.pin.upstreamId,
+    exit: session.pin.exit,
+    outgoingIp: session.pin.outgoingIp,
     traits: session.traits,
     createdAtMs: session.createdAtMs,
     lastUsedAtMs: session.lastUsedAtMs,

@@ -6,9 +6,11 @@ import { systemClock } from '../../src/stores/clock.js';
 import { Cooldowns, MAX_COOLDOWNS } from '../../src/stores/cooldowns.js';
 import { createMemoryStore } from '../../src/stores/memory-store.js';
 import { MAX_SLOTS } from '../../src/stores/memory-slots.js';
+import { Pins } from '../../src/stores/pins.js';
+import { Rosters } from '../../src/stores/roster.js';
 import { newSessionId } from '../../src/stores/session-id.js';
 import { FakeClock } from '../support/fake-clock.js';
-import { MINUTE, request, SETTINGS, UPSTREAMS } from './store-contract.js';
+import { MINUTE, request, SETTINGS, UPSTREAMS } from './store-setting.js';
 
 test('the clock tells whole epoch milliseconds', () => {
   expect(Number.isInteger(systemClock.nowMs())).toBe(true);
@@ -33,6 +35,20 @@ test('cool-downs are bounded: the oldest is forgotten', () => {
   for (let index = 0; index <= MAX_COOLDOWNS; index += 1) cooldowns.start('me', '127.0.0.2', `site${index}`, 0);
   expect(cooldowns.leftMs('me', '127.0.0.2', 'site0', 0)).toBe(0);
   expect(cooldowns.leftMs('me', '127.0.0.2', 'site1', 0)).toBe(MINUTE);
+});
+
+test('upstreams that left are forgotten in the end, and sessions are still counted', () => {
+  const pins = new Pins();
+  const rosters = new Rosters(pins);
+  const pin = pins.take({ upstreamId: 'kept', exit: undefined, outgoingIp: 'kept', word: 'kept' });
+  const list = [{ id: 'kept', outgoingIp: 'kept' }];
+  expect(rosters.of(list)).toBe(rosters.of(list));
+  for (let index = 0; index < 25_000; index += 1) rosters.of([{ id: `u${index}`, outgoingIp: `u${index}` }]);
+  expect(pins.size).toBeLessThan(25_000);
+  expect(rosters.outgoingIpOf('u0')).toBeUndefined();
+  expect(rosters.of(list).standings[0]?.tally.sessions).toBe(1);
+  pins.drop(pin);
+  expect(rosters.of(list).standings[0]?.tally.sessions).toBe(0);
 });
 
 test('slots of a session are bounded', async () => {

@@ -4,7 +4,7 @@ import { OwnerSessions } from '../../src/stores/owner-sessions.js';
 
 interface Item {
   readonly rank: number;
-  readonly name: string | undefined;
+  readonly traits: { readonly name?: string };
 }
 
 test('sessions stay in order of creation through any deletions', () => {
@@ -16,7 +16,7 @@ test('sessions stay in order of creation through any deletions', () => {
       for (const step of steps) {
         if (step === undefined || model.length === 0) {
           rank += 1;
-          const item = { rank, name: rank % 3 === 0 ? `n${rank}` : undefined };
+          const item = { rank, traits: rank % 3 === 0 ? { name: `n${rank}` } : {} };
           sessions.add(item);
           model.push(item);
         } else {
@@ -24,21 +24,21 @@ test('sessions stay in order of creation through any deletions', () => {
           sessions.delete(gone);
           sessions.delete(gone);
           model = model.filter((item) => item !== gone);
-          if (gone.name !== undefined) expect(sessions.named(gone.name)).toBeUndefined();
+          if (gone.traits.name !== undefined) expect(sessions.named(gone.traits.name)).toBeUndefined();
         }
         expect(sessions.size).toBe(model.length);
       }
       expect([...sessions.after(0)]).toEqual(model);
       const from = Math.floor(rank / 2);
       expect([...sessions.after(from)]).toEqual(model.filter((item) => item.rank > from));
-      for (const item of model) if (item.name !== undefined) expect(sessions.named(item.name)).toBe(item);
+      for (const item of model) if (item.traits.name !== undefined) expect(sessions.named(item.traits.name)).toBe(item);
     }),
   );
 });
 
 test('holes are closed up once they outnumber the sessions, and pages go on where they were', () => {
   const sessions = new OwnerSessions<Item>();
-  const items = Array.from({ length: 100 }, (_, index) => ({ rank: index + 1, name: undefined }));
+  const items = Array.from({ length: 100 }, (_, index) => ({ rank: index + 1, traits: {} }));
   for (const item of items) sessions.add(item);
   for (const item of items.slice(0, 90)) sessions.delete(item);
   expect([...sessions.after(95)]).toEqual(items.slice(95));

@@ -2,51 +2,10 @@
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RuleSettings } from '../../src/sessions/settings.js';
-import type { Clock } from '../../src/stores/clock.js';
 import type { AcquireRequest, Acquired, Refused, SessionStore, StoreEvent } from '../../src/stores/session-store.js';
 import { FakeClock } from '../support/fake-clock.js';
-
-/** Makes an empty store. */
-export type StoreFactory = (options: {
-  readonly clock: Clock;
-  readonly settings: RuleSettings;
-  readonly newId: () => string;
-}) => Promise<SessionStore>;
-
-export const MINUTE = 60_000;
-export const DELAY_MS = 12_000;
-
-export const UPSTREAMS = [
-  { id: 'a', outgoingIp: '127.0.0.2' },
-  { id: 'b', outgoingIp: '127.0.0.3' },
-];
-
-export const SETTINGS: RuleSettings = {
-  delays: {
-    defaultMs: DELAY_MS,
-    scope: 'ip',
-    domains: new Map(),
-    softLimitMs: 120_000,
-    maxHoldMs: 900_000,
-    hardLimitMs: 1_000_000,
-    refusedRaise: true,
-  },
-  sessions: { ttlMs: 30 * MINUTE, max: 5, onBan: 'sticky', chosen: { lifeMs: 15 * MINUTE, idleMs: 2 * MINUTE } },
-  bans: { cooldownMs: 10 * MINUTE },
-};
-
-/** A request of the owner `me` to `example.com`, changed where a test says so. */
-export function request(given: Partial<AcquireRequest> = {}): AcquireRequest {
-  return {
-    owner: 'me',
-    session: { kind: 'create' },
-    traits: {},
-    target: { host: 'example.com', site: 'example.com' },
-    tunnel: undefined,
-    upstreams: UPSTREAMS,
-    ...given,
-  };
-}
+import { describeWaysOut } from './store-contract-ways.js';
+import { DELAY_MS, DOWN, MINUTE, request, SETTINGS, type StoreFactory, UPSTREAMS } from './store-setting.js';
 
 const DONE = { result: 'answered', bytesIn: 20, bytesOut: 10 } as const;
 const FAILED = { ...DONE, result: 'failed' } as const;
@@ -69,6 +28,8 @@ interface Bench {
 
 /** Runs the contract against one kind of store. */
 export function describeStore(name: string, factory: StoreFactory): void {
+  describeWaysOut(name, factory);
+
   async function bench(settings: Partial<RuleSettings> = {}): Promise<Bench> {
     const clock = new FakeClock();
     let lastId = 0;
@@ -136,7 +97,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
       expect(await store.get('you', foreign)).toMatchObject({ id: foreign });
     });
 
-    test('a session whose upstream is not usable is bad_session_id', async () => {
+    test('a session whose upstream is gone is bad_session_id', async () => {
       const { store, create } = await bench();
       const id = await create();
       const answer = await store.acquire(
@@ -280,7 +241,8 @@ export function describeStore(name: string, factory: StoreFactory): void {
     test('a request that was refused did not come in', async () => {
       const { store, create } = await bench();
       const id = await create();
-      expect(await store.acquire(request({ session: { kind: 'id', id }, upstreams: [] }))).toMatchObject({ ok: false });
+      const asked = request({ session: { kind: 'id', id }, upstreams: [], facts: DOWN });
+      expect(await store.acquire(asked)).toMatchObject({ ok: false });
       expect(await seen(store, id)).toEqual({ requests: 0, tunnels: [] });
     });
 
@@ -330,7 +292,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
       clock.advance(29 * MINUTE);
       await store.get('me', id);
       await store.list({ owner: 'me', limit: 10 });
-      await store.acquire(request({ session: { kind: 'id', id }, upstreams: [] }));
+      await store.acquire(request({ session: { kind: 'id', id }, upstreams: [], facts: DOWN }));
       clock.advance(MINUTE);
       expect(await store.list({ owner: 'me', limit: 10 })).toEqual({ sessions: [], after: undefined });
     });
