@@ -3,8 +3,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
-import { LineCounter, parseDocument } from 'yaml';
-
 import { CliFailure, EXIT, systemCodeOf } from './failure.js';
 
 /** A configuration file that was read. */
@@ -28,7 +26,7 @@ export async function readConfigFile(
 ): Promise<ConfigFile | undefined> {
   const shown = name ?? DEFAULT_NAME;
   try {
-    return parse(shown, await readFile(path.resolve(workingDirectory, shown), 'utf8'));
+    return await parse(shown, await readFile(path.resolve(workingDirectory, shown), 'utf8'));
   } catch (error) {
     const code = systemCodeOf(error);
     if (code === undefined) throw error;
@@ -38,8 +36,9 @@ export async function readConfigFile(
   }
 }
 
-/** JSON is read as the YAML it is. */
-function parse(name: string, text: string): ConfigFile {
+/** JSON is read as the YAML it is. The parser is loaded here: most starts have no file. */
+async function parse(name: string, text: string): Promise<ConfigFile> {
+  const { LineCounter, parseDocument } = await import('yaml');
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [fault] = [...document.errors, ...document.warnings];

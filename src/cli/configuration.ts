@@ -69,13 +69,16 @@ async function load(input: CommandInput, fallback: GatewayOptions): Promise<Conf
 }
 
 function givenBy(source: OptionSource, { flags, environment }: CommandInput): GivenValue | undefined {
-  const { path, flag, isList } = source;
+  const { path, flag, isList, separator = ',' } = source;
   const fromFlag = flags[flag.slice(2).replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())];
   if (fromFlag !== undefined) return { path, value: fromFlag, origin: flag };
   // An empty variable is an unset one: that is what compose files make of a variable nobody set.
   const variable = source.environment === undefined ? undefined : environment[source.environment]?.trim();
   if (source.environment === undefined || variable === undefined || variable === '') return undefined;
-  const value = isList === true ? variable.split(',').flatMap((part) => part.trim() || []) : variable;
+  const value =
+    isList === true
+      ? variable.split(separator).flatMap((part) => part.replace(/^[\s,]+|[\s,]+$/g, '') || [])
+      : variable;
   return { path, value, origin: source.environment };
 }
 

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 
 import { addCaCommand } from './ca-command.js';
+import { addCheckCommand } from './check-command.js';
 import { CliFailure, EXIT } from './failure.js';
 import { addKeyCommand } from './key-command.js';
 import { addServeCommand } from './serve-command.js';
@@ -40,6 +41,7 @@ function createProgram(): Command {
   addSessionsCommand(program);
   addCaCommand(program);
   addKeyCommand(program);
+  addCheckCommand(program);
   return program;
 }
 

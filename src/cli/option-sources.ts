@@ -10,9 +10,14 @@ export interface OptionSource {
   readonly argument?: string | undefined;
   /** May be given several times; the variable holds several with commas between. */
   readonly isList?: boolean | undefined;
+  /** What stands between two in the variable. @default a comma */
+  readonly separator?: RegExp | undefined;
   readonly environment?: string | undefined;
   readonly help: string;
 }
+
+/** Commas before a URL. Others are its own: local://192.0.2.1,192.0.2.2 has them, and the users of some vendors have. */
+const BEFORE_URL = /[\s,]*,(?=\s*[a-z][a-z0-9+.-]*:\/\/)/i;
 
 /** Every option that a flag or variable can set. What they may hold is the schema's to say. */
 export const OPTION_SOURCES: readonly OptionSource[] = [
@@ -49,8 +54,15 @@ export const OPTION_SOURCES: readonly OptionSource[] = [
     flag: '--upstream',
     argument: 'URL',
     isList: true,
+    separator: BEFORE_URL,
     environment: 'SESSION_PROXY_UPSTREAMS',
-    help: 'way out, repeatable: http:// or socks5://[user:password@]host:port, local://ADDRESS, direct://',
+    help: 'way out, repeatable: http://, https:// or socks5://[user:password@]host:port, local://ADDRESS, direct://',
+  },
+  {
+    path: ['upstreamsFile'],
+    flag: '--upstreams-file',
+    argument: 'FILE',
+    help: 'more ways out, one URL a line, read again when it changes; an http(s):// URL is asked every minute',
   },
   {
     path: ['delays', 'default'],

@@ -4,6 +4,7 @@ import { BlockList, isIP } from 'node:net';
 
 import { Gateway } from '../gateway/index.js';
 import { createLogSink } from '../gateway/log.js';
+import { ConfigurationError } from '../gateway/option-faults.js';
 import type { ResolvedOptions } from '../gateway/options.js';
 import { apiKeyFileIn, openApiKey, requireDataDir } from './api-key-file.js';
 import { print } from './command-input.js';
@@ -47,6 +48,7 @@ async function listen(gateway: Gateway, { host, port }: ResolvedOptions): Promis
     await gateway.listen();
   } catch (error) {
     await gateway.close();
+    if (error instanceof ConfigurationError) throw new CliFailure(EXIT.badArguments, error.message, error);
     throw new CliFailure(EXIT.failed, whyNotListening(systemCodeOf(error), host, port) ?? String(error), error);
   }
 }

@@ -1,7 +1,7 @@
 // Who may use the gateway. Keys are compared by digest and in constant time; everything behind this file knows an API
 // key by its ID only.
 
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 /** Which API key a request came with. */
 export interface ApiKey {
@@ -24,5 +24,5 @@ export function createKeyCheck(keys: readonly string[]): AuthenticateKey {
 }
 
 function digestOf(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
+  return hash('sha256', key, 'buffer');
 }

@@ -56,9 +56,12 @@ export async function attempt(context: GatewayContext, attempted: Attempt): Prom
   const requestTimeMs = use.sinceSentMs;
   keepCookies(answer.rawHeaders);
   await judge(context, request, { answer, acquired });
-  const { sessionId, outgoingIp, nextRequestInMs, requestId } = use.facts;
+  const { sessionId, outgoingIp, formerIp, nextRequestInMs, requestId } = use.facts;
   const { requestTimeSeconds, userAgent } = extraFacts(request, { requestTimeMs, headers });
-  return { answer, facts: { sessionId, outgoingIp, nextRequestInMs, requestId, requestTimeSeconds, userAgent } };
+  return {
+    answer,
+    facts: { sessionId, outgoingIp, formerIp, nextRequestInMs, requestId, requestTimeSeconds, userAgent },
+  };
 }
 
 /**

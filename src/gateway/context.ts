@@ -3,15 +3,18 @@
 import type { Clock } from '../stores/clock.js';
 import type { SessionPage, SessionStore, SessionView } from '../stores/session-store.js';
 import type { TargetPolicy } from '../upstreams/target-policy.js';
-import type { Upstream } from '../upstreams/upstream.js';
 import type { AuthenticateKey } from './api-keys.js';
 import type { CertificateAuthority } from './certificates/certificate-authority.js';
 import type { CookieJars } from './cookies/cookie-jars.js';
 import type { EventSink } from './events.js';
+import type { Fleet } from './fleet.js';
+import type { LastRefusals } from './last-refusals.js';
 import type { ResolvedOptions } from './options.js';
 import type { ParallelLimit } from './parallel-limit.js';
 import type { Profiles } from './profiles/profiles.js';
+import type { UpstreamTallies } from './upstream-tallies.js';
 import type { WaitingRoom } from './waiting-room.js';
+import type { Watching } from './watching.js';
 
 /** Sessions read from the store at a time, where all are asked for. */
 const SESSIONS_PER_PAGE = 1000;
@@ -22,11 +25,14 @@ export interface GatewayContext {
   readonly clock: Clock;
   readonly store: SessionStore;
   readonly room: WaitingRoom;
-  /** By ID; a session names its upstream so. */
-  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly fleet: Fleet;
+  readonly tallies: UpstreamTallies;
+  /** Sees how the fleet is, and which outgoing IPs it has. */
+  readonly watching: Watching;
   readonly policy: TargetPolicy;
   readonly authenticate: AuthenticateKey;
   readonly emit: EventSink;
+  readonly refusals: LastRefusals;
   readonly parallel: ParallelLimit;
   readonly profiles: Profiles;
   /** Loaded when a request first asks for a jar. */
@@ -39,11 +45,6 @@ export interface GatewayContext {
   readonly open: Set<Promise<unknown>>;
   /** Aborted, with what to answer, when the gateway starts to close. */
   readonly closing: AbortSignal;
-}
-
-/** The upstreams that may be used now. */
-export function usableUpstreams({ upstreams }: GatewayContext): Upstream[] {
-  return [...upstreams.values()];
 }
 
 /** Yields all sessions of an API key, oldest first, a page of the store at a time. */

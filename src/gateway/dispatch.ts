@@ -10,11 +10,13 @@ import { GatewayError } from '../sessions/errors.js';
 import { authenticate, type Credentials, echoOf, readAsked } from './admission.js';
 import { answerRequest, answerSocket, asGatewayError } from './answer.js';
 import { type GatewayContext, whileOpen } from './context.js';
+import type { RefusedSession } from './events.js';
 import { forward } from './forward.js';
 import { InnerServer } from './inner-server.js';
 import { createIntercept, type OpenTunnel } from './intercept.js';
 import type { ProxyHandlers } from './proxy-server.js';
 import { responseOn } from './raw-response.js';
+import { readRefusedSession } from './refused-session.js';
 import { destinationInTunnel, readConnectTarget, readRequestTarget } from './request-target.js';
 import { type Arrival, serveArrival } from './serve-arrival.js';
 import { tunnel } from './tunnel.js';
@@ -150,10 +152,15 @@ function refuseInnerConnect(): Promise<void> {
 function reject(context: GatewayContext, req: IncomingMessage, thrown: unknown): GatewayError {
   const error = asGatewayError(thrown);
   if (error.code === 'internal_error') context.emit({ type: 'gateway.failure', error: thrown, during: 'dispatch' });
-  else tellRejected(context, error, req.socket);
+  else tellRejected(context, error, req.socket, readRefusedSession(context, req));
   return error;
 }
 
-function tellRejected({ emit }: GatewayContext, { code, message }: GatewayError, socket: Socket): void {
-  emit({ type: 'request.rejected', error: code, message, remote: socket.remoteAddress ?? 'unknown' });
+function tellRejected(
+  { emit }: GatewayContext,
+  { code, message }: GatewayError,
+  socket: Socket,
+  refused?: RefusedSession,
+): void {
+  emit({ type: 'request.rejected', error: code, message, remote: socket.remoteAddress ?? 'unknown', refused });
 }

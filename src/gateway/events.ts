@@ -3,6 +3,8 @@
 
 import type { ErrorCode } from '../sessions/errors.js';
 import type { StoreEvent } from '../stores/session-store.js';
+import type { HealthEvent } from '../upstreams/health-page.js';
+import type { OutgoingIpEvent } from '../upstreams/outgoing-ips.js';
 
 /** A use that was acquired: it is held from now on, or on its way. */
 export interface UseStarted {
@@ -40,6 +42,25 @@ export interface UseSettled {
   readonly bytesIn: number;
 }
 
+/** Whose request was refused before it became a use. */
+export interface RefusedSession {
+  /** Names the API key. */
+  readonly owner: string;
+  readonly sessionId: string;
+  /** `host:port`. */
+  readonly target: string;
+}
+
+/** A request that was refused before it became a use. */
+export interface RequestRejected {
+  readonly type: 'request.rejected';
+  readonly error: ErrorCode;
+  readonly message: string;
+  readonly remote: string;
+  /** Set where it is known to be of a session. */
+  readonly refused?: RefusedSession | undefined;
+}
+
 /** Everything that happens in a gateway. */
 export type GatewayEvent =
   | UseStarted
@@ -47,7 +68,11 @@ export type GatewayEvent =
   | { readonly type: 'gateway.listening'; readonly url: string }
   | { readonly type: 'gateway.closing'; readonly held: number }
   | Exclude<StoreEvent, { readonly type: 'moved' }>
-  | { readonly type: 'request.rejected'; readonly error: ErrorCode; readonly message: string; readonly remote: string }
+  | RequestRejected
+  | HealthEvent
+  | OutgoingIpEvent
+  | { readonly type: 'upstreams.refused'; readonly line: number | undefined; readonly message: string }
+  | { readonly type: 'upstreams.changed'; readonly added: readonly string[]; readonly removed: readonly string[] }
   | { readonly type: 'certificate.refused'; readonly host: string; readonly remote: string; readonly message: string }
   | { readonly type: 'gateway.failure'; readonly error: unknown; readonly during: string };
 

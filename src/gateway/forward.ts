@@ -11,7 +11,7 @@ import type { Acquired } from '../stores/session-store.js';
 import { answerRequest, asGatewayError } from './answer.js';
 import type { AskedRequest } from './asked-request.js';
 import { attempt, hasBody } from './attempt.js';
-import { type GatewayContext, usableUpstreams } from './context.js';
+import type { GatewayContext } from './context.js';
 import { Failures } from './failures.js';
 import { type Leaving, leavingOf } from './leaving.js';
 import { relayAnswer, relayInformation } from './relay-answer.js';
@@ -155,11 +155,12 @@ class Course {
    * Leaves a way out that failed to the other requests, with all that have its outgoing IP where the target has seen
    * that. In a session there is but one way, and a session that was made for this request is the one of all attempts.
    */
-  #leaveOut({ upstreamId, outgoingIp, session }: Acquired, wasSeen: boolean): void {
+  #leaveOut({ upstreamId, exit, outgoingIp, session }: Acquired, wasSeen: boolean): void {
     if (session !== undefined) this.#session = { kind: 'id', id: session.id };
-    this.#tried.add(upstreamId);
+    // One with many exits is worth another attempt: it goes through another exit.
+    if (exit === undefined) this.#tried.add(upstreamId);
     if (!wasSeen) return;
-    for (const upstream of usableUpstreams(this.#context)) {
+    for (const upstream of this.#context.fleet.usable()) {
       if (upstream.outgoingIp === outgoingIp) this.#tried.add(upstream.id);
     }
   }
@@ -170,7 +171,7 @@ class Course {
     if (this.#attemptsLeft === 0 || use.acquired === undefined || res.headersSent) return false;
     if (!mayRetry({ code, method: req.method ?? '', hasBody: hasBody(req), wasSent: use.wasSent })) return false;
     if (use.acquired.session !== undefined) return true;
-    const left = usableUpstreams(this.#context).filter(({ id }) => !this.#tried.has(id));
+    const left = this.#context.fleet.usable().filter(({ id }) => !this.#tried.has(id));
     return left.some((upstream) => isInPlace(upstream, directives.traits));
   }
 

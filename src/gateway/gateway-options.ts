@@ -2,6 +2,7 @@
 // `option-schema.ts`, what they resolve to in `options.ts`.
 
 import type { CookieMode, ProfileMode } from '../protocol/directives.js';
+import type { OnUpstreamLoss } from '../sessions/loss.js';
 import type { UpstreamConfig } from '../upstreams/upstream-url.js';
 
 /** A duration: `250ms`, `12s`, `15m`, `1h`, or a number of seconds; at most 24 days. */
@@ -10,7 +11,7 @@ type Duration = string | number;
 /** A size: `64KB`, `100MB`, `1GB` (powers of 1024), or a number of bytes. */
 type Size = string | number;
 
-/** How a gateway is set up: the shape of the configuration file. Only `upstreams` has no default. */
+/** How a gateway is set up: the shape of the configuration file. Only the ways out have no default. */
 export interface GatewayOptions {
   /** Name or address to listen on. On any but a loopback one the API key crosses the network in clear. @default '127.0.0.1' */
   readonly host?: string | undefined;
@@ -20,8 +21,13 @@ export interface GatewayOptions {
   readonly tlsPort?: number | string | undefined;
   /** Keys that clients must give one of: 8 to 128 of `0-9 A-Z a-z . _ ~ -`. @default one made for this gateway's life */
   readonly apiKeys?: readonly string[] | undefined;
-  /** The ways out, at least one: URLs, or objects with a URL. Nothing goes out direct unless one is `direct://`. */
+  /** The ways out, at least one, here or in `upstreamsFile`: URLs, or objects with a URL. Nothing goes out direct unless one is `direct://`. */
   readonly upstreams?: readonly UpstreamConfig[] | undefined;
+  /**
+   * A list of more of them, one URL a line with `#` comments: a file, which is read again when it changes, or an
+   * `http(s)://` URL, which is asked directly, every minute. @default none
+   */
+  readonly upstreamsFile?: string | undefined;
   readonly delays?: DelayOptions | undefined;
   readonly sessions?: SessionOptions | undefined;
   readonly retries?: RetryOptions | undefined;
@@ -44,6 +50,10 @@ export interface GatewayOptions {
   readonly ca?: CaOptions | undefined;
   /** How long the sessions live whose IDs their clients choose (`Zyte-Session-ID`). */
   readonly zyte?: ZyteOptions | undefined;
+  /** What is done to know which upstreams work, besides looking at how requests through them go. */
+  readonly health?: HealthOptions | undefined;
+  /** How the addresses that targets see become known, where the upstreams don't say. */
+  readonly outgoingIps?: OutgoingIpOptions | undefined;
   /** Names under which clients reach a gateway that listens on loopback, besides `localhost`. @default [] */
   readonly publicHosts?: readonly string[] | undefined;
   /** Whether answers tell the outgoing IP they came through (`X-Crawlera-Slave`). @default true */
@@ -83,6 +93,11 @@ interface SessionOptions {
   readonly max?: number | string | undefined;
   /** What becomes of a session whose outgoing IP is banned: it stays and says so, or it ends. @default 'sticky' */
   readonly onBan?: 'sticky' | 'drop' | undefined;
+  /**
+   * What becomes of a session whose upstream left the list, or is down: `fail` (it ends, or waits), `same-ip` (it moves
+   * to an upstream of the same outgoing IP, if there is one), `rebind` (it moves to any in its place). @default 'fail'
+   */
+  readonly onUpstreamLoss?: OnUpstreamLoss | undefined;
   /** Whether a region asked for beside a session is refused, or the session wins. @default 'refuse' */
   readonly regionConflict?: 'refuse' | 'ignore' | undefined;
 }
@@ -137,6 +152,33 @@ interface TargetOptions {
   readonly deny?: readonly string[] | undefined;
   /** Domains whose certificates are not verified. @default [] */
   readonly insecure?: readonly string[] | undefined;
+}
+
+/** Which upstreams are asked whether they work. */
+interface HealthOptions {
+  /** Requests of the gateway's own. @default none are made */
+  readonly probe?: ProbeOptions | undefined;
+}
+
+/** Requests through upstreams that are down, or that nothing was heard of for a while. */
+interface ProbeOptions {
+  /** What to ask for, `http://` or `https://`; any answer of it is a sign of life. */
+  readonly url: string;
+  /** An upstream is asked when nothing was heard of it for this long; above 0. @default '5m' */
+  readonly interval?: Duration | undefined;
+  /** Requests in a minute, over all upstreams together; 1 or more. @default 30 */
+  readonly perMinute?: number | string | undefined;
+}
+
+/** How outgoing IPs become known, and what follows when one changes. */
+interface OutgoingIpOptions {
+  /**
+   * Asked through each upstream whose outgoing IP is not configured, and through the exit of each session; it answers with
+   * the address it sees: as text, or as JSON with a member `ip`, `origin` or `query`. @default nobody is asked
+   */
+  readonly echoUrl?: string | undefined;
+  /** What becomes of a session whose outgoing IP is found to have changed: it goes on, or it ends. @default 'tell' */
+  readonly onChange?: 'tell' | 'end' | undefined;
 }
 
 /** Files of a certificate authority, PEM; both or none. */

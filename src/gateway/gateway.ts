@@ -7,23 +7,29 @@ import { GatewayError } from '../sessions/errors.js';
 import { systemClock } from '../stores/clock.js';
 import { createMemoryStore } from '../stores/memory-store.js';
 import { newSessionId } from '../stores/session-id.js';
-import { createUpstreams } from '../upstreams/create-upstreams.js';
+import type { SessionStore } from '../stores/session-store.js';
 import { bracketed } from '../upstreams/target-address.js';
 import { createTargetPolicy } from '../upstreams/target-policy.js';
+import { resolveUpstreams } from '../upstreams/upstream-url.js';
 import { createKeyCheck } from './api-keys.js';
 import type { GatewayContext } from './context.js';
 import { openCertificateAuthority } from './certificates/certificate-authority.js';
 import { createDispatch, type Dispatch } from './dispatch.js';
 import type { EventSink } from './events.js';
+import { createFleet, type Fleet } from './fleet.js';
 import type { GatewayOptions } from './gateway-options.js';
+import { LastRefusals } from './last-refusals.js';
 import { resolveOptions, type ResolvedOptions } from './options.js';
 import { isOwnAddress, type Listening } from './own-address.js';
 import { ParallelLimit } from './parallel-limit.js';
 import { createProfiles } from './profiles/profiles.js';
 import { ProxyServer } from './proxy-server.js';
-import { createApi } from './routes/api.js';
+import { createLazyApi } from './routes/lazy-api.js';
 import { createStats } from './stats/stats.js';
 import { TlsListener } from './tls-listener.js';
+import { createUpstreamList, type UpstreamList } from './upstream-list.js';
+import { UpstreamTallies } from './upstream-tallies.js';
+import { Watching } from './watching.js';
 import { WaitingRoom } from './waiting-room.js';
 
 /** What clients that were waiting are told to wait before they try again, in milliseconds. */
@@ -51,10 +57,13 @@ export class Gateway {
   readonly #context: GatewayContext;
   readonly #closing = new AbortController();
   readonly #dispatch: Dispatch;
+  readonly #upstreamList: UpstreamList | undefined;
   readonly #server: ProxyServer;
   readonly #tlsListener: TlsListener | undefined;
   readonly #apiKey: string;
   readonly #emit: EventSink;
+  readonly #tallies = new UpstreamTallies();
+  readonly #refusals = new LastRefusals(systemClock);
   #listening: Listening | undefined;
   #closed: Promise<void> | undefined;
 
@@ -66,12 +75,15 @@ export class Gateway {
     const stats = createStats({ clock: systemClock });
     this.#emit = (event) => {
       stats.onEvent(event);
+      this.#refusals.onEvent(event);
+      this.#tallies.onEvent(event);
       hooks.onEvent?.(event);
     };
     this.#context = this.#createContext(apiKeys);
+    this.#upstreamList = createUpstreamList(this.#options, this.#context);
     this.#dispatch = createDispatch(
       this.#context,
-      createApi(this.#context, { stats, isLoopback: () => this.#isLoopback() }),
+      createLazyApi(this.#context, { stats, isLoopback: () => this.#isLoopback() }),
     );
     const { host, port, tlsPort } = this.#options;
     this.#server = new ProxyServer({
@@ -84,9 +96,10 @@ export class Gateway {
     if (tlsPort !== undefined) this.#tlsListener = this.#createTlsListener(tlsPort);
   }
 
-  /** Starts to listen. @throws the error of the system, such as EADDRINUSE */
+  /** Starts to listen. @throws the error of the system, such as EADDRINUSE; ConfigurationError for a bad list of upstreams */
   async listen(): Promise<void> {
     if (this.#closed !== undefined) throw new Error('This gateway was closed; make a new one');
+    await this.#upstreamList?.start();
     await this.#server.listen();
     const { address, port } = this.#server.address;
     this.#listening = { host: address, port };
@@ -96,6 +109,7 @@ export class Gateway {
       await this.close();
       throw error;
     }
+    this.#context.watching.serve(this.#context.fleet);
     this.#emit({ type: 'gateway.listening', url: this.url });
   }
 
@@ -134,8 +148,10 @@ export class Gateway {
   }
 
   async #close(): Promise<void> {
-    const { room, store, upstreams } = this.#context;
+    const { room, store, fleet, watching } = this.#context;
     this.#emit({ type: 'gateway.closing', held: room.size });
+    watching.close();
+    this.#upstreamList?.close();
     const reason = new GatewayError('serverbusy', 'The gateway is shutting down; try again later', {
       retryAfterMs: RETRY_AFTER_CLOSE_MS,
     });
@@ -146,7 +162,7 @@ export class Gateway {
     await this.#server.drain(this.#options.drainTimeoutMs);
     // All connections are gone, so these end now; one that did not would be a fault, which must not keep us here.
     await Promise.race([Promise.all(this.#context.open), setTimeout(SETTLE_WITHIN_MS, undefined, { ref: false })]);
-    await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
+    await fleet.close();
     await store.close();
   }
 
@@ -172,20 +188,19 @@ export class Gateway {
       allowPrivate: options.targets.allowPrivate,
       isOwnAddress: (ip, port) => this.#listens.some((listening) => isOwnAddress(listening, ip, port)),
     });
-    const upstreams = createUpstreams(options.upstreams, {
-      policy,
-      connectTimeoutMs: options.timeouts.connectMs,
-      responseTimeoutMs: options.timeouts.responseMs,
-    });
+    const watching = new Watching({ options, policy, clock: systemClock, emit: this.#emit });
     return {
       options,
       clock: systemClock,
       store,
       room: new WaitingRoom({ clock: systemClock, store }),
-      upstreams: new Map(upstreams.map((upstream) => [upstream.id, upstream])),
+      fleet: this.#createFleet(store, watching),
+      watching,
       policy,
       authenticate: createKeyCheck(apiKeys),
       emit: this.#emit,
+      refusals: this.#refusals,
+      tallies: this.#tallies,
       parallel: new ParallelLimit(options.maxConnections),
       profiles: createProfiles(),
       cookieJars: once(async () => {
@@ -197,6 +212,23 @@ export class Gateway {
       open: new Set(),
       closing: this.#closing.signal,
     };
+  }
+
+  #createFleet(store: SessionStore, watching: Watching): Fleet {
+    const { upstreams, outgoingIps } = this.#options;
+    const fleet = createFleet({
+      create: (spec) => watching.create(spec),
+      health: watching.health,
+      onLearned: (learned) => store.learnOutgoingIp({ ...learned, policy: outgoingIps.onChange }),
+      onChanged: (change) => {
+        this.#emit({ type: 'upstreams.changed', ...change });
+        watching.changed();
+      },
+      onFailure: (error) => this.#emit({ type: 'gateway.failure', error, during: 'closing an upstream' }),
+    });
+    // With a file, nothing is listed before that is read: the whole is one list.
+    if (this.#options.upstreamsFile === undefined) fleet.list(resolveUpstreams(upstreams));
+    return fleet;
   }
 
   #isOwnAuthority(host: string, port: number): boolean {

@@ -2,6 +2,7 @@
 
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { BulkReader } from '../upstreams/bulk-reader.js';
 
 /** Idle tunnels are legal for hours; a dead peer is found by the system's own probes, from this long on. */
 const KEEP_ALIVE_AFTER_MS = 60_000;
@@ -30,7 +31,22 @@ export function join(client: Duplex, remote: Duplex): Promise<void> {
     };
     closeWith(client, remote);
     closeWith(remote, client);
-    client.pipe(remote);
-    remote.pipe(client);
+    passOn(client, remote);
+    passOn(remote, client);
   });
+}
+
+/** Passes on all that comes, and its end. */
+function passOn(from: Duplex, to: Duplex): void {
+  const reader = BulkReader.of(from);
+  if (reader !== undefined) return reader.passTo(to);
+  from.once('end', () => to.end());
+  from.on('data', (piece) => {
+    // Most pieces are above the mark and sent at once all the same: then there is nothing to wait for.
+    if (to.write(piece) || to.writableLength === 0) return;
+    from.pause();
+    to.once('drain', () => from.resume());
+  });
+  // It may have been paused while its answer was due.
+  from.resume();
 }

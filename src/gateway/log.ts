@@ -1,11 +1,12 @@
 // The log: a subscriber that turns events into lines of pino. Takes nothing from the gateway but its events, and can
 // be left out without a difference to any decision.
 
+import { createRequire } from 'node:module';
 import { isatty } from 'node:tty';
 
 import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
-import pretty from 'pino-pretty';
+import type { default as Pretty } from 'pino-pretty';
 
 import type { EventSink, GatewayEvent, UseSettled } from './events.js';
 import type { LogFormat, LogLevel } from './gateway-options.js';
@@ -28,9 +29,9 @@ const STANDARD_ERROR = 2;
  */
 export function createLogSink(options: LogSinkOptions, destination?: DestinationStream): EventSink {
   const { level, format = isatty(STANDARD_ERROR) ? 'pretty' : 'json', secrets = [] } = options;
-  const colorize = destination === undefined && isatty(STANDARD_ERROR) && pretty.isColorSupported;
   const output = destination ?? pino.destination({ fd: STANDARD_ERROR, sync: true });
-  const lines = format === 'json' ? output : prettyLines(output, colorize);
+  const isTerminal = destination === undefined && isatty(STANDARD_ERROR);
+  const lines = format === 'json' ? output : prettyLines(output, isTerminal);
   const log = pino(
     {
       level,
@@ -44,7 +45,10 @@ export function createLogSink(options: LogSinkOptions, destination?: Destination
 }
 
 /** Made line by line, in this process: a stream or worker could lose the last ones. */
-function prettyLines(output: DestinationStream, colorize: boolean): DestinationStream {
+function prettyLines(output: DestinationStream, isTerminal: boolean): DestinationStream {
+  // Loaded here, for its start costs more than all other parts of the log.
+  const pretty = createRequire(import.meta.url)('pino-pretty') as typeof Pretty;
+  const colorize = isTerminal && pretty.isColorSupported;
   // The message says it all; the fields behind it would make each line a dozen.
   const format = pretty.prettyFactory({ colorize, hideObject: true });
   return { write: (line) => output.write(format(line) ?? line) };
@@ -66,6 +70,25 @@ function logEvent(log: Logger, event: GatewayEvent): void {
       return log.debug(event, `session ${event.sessionId} created on ${event.outgoingIp}`);
     case 'session.ended':
       return log.debug(event, `session ${event.sessionId} ${event.reason}`);
+    case 'upstream.down':
+      return log.warn(event, `upstream ${event.upstream} is down: ${event.message}`);
+    case 'upstream.up':
+      return log.info(event, `upstream ${event.upstream} is up again`);
+    case 'upstream.ip-learned':
+      return log.debug(event, `upstream ${routeOf(event)} leaves from ${event.outgoingIp}`);
+    case 'upstream.ip-unknown':
+      return log.warn(event, `the outgoing IP of upstream ${routeOf(event)} could not be asked for: ${event.message}`);
+    case 'session.moved':
+      return log.info(
+        event,
+        `session ${event.sessionId} moved from ${event.from} to ${event.to}: its upstream is ${event.why}`,
+      );
+    case 'session.ip-changed':
+      return log.warn(event, `the outgoing IP of session ${event.sessionId} changed from ${event.from} to ${event.to}`);
+    case 'upstreams.refused':
+      return log.warn(event, `the upstreams stay as they were: ${event.message}`);
+    case 'upstreams.changed':
+      return log.info(event, `the upstreams changed: ${event.added.length} added, ${event.removed.length} removed`);
     case 'request.rejected':
       return log.warn(event, `rejected a request of ${event.remote}: ${event.message}`);
     case 'gateway.failure': {
@@ -74,6 +97,10 @@ function logEvent(log: Logger, event: GatewayEvent): void {
       return log.error({ ...rest, err: error }, `failure during ${event.during}: ${why}`);
     }
   }
+}
+
+function routeOf({ upstream, exit }: { readonly upstream: string; readonly exit: string | undefined }): string {
+  return exit === undefined ? upstream : `${upstream}/${exit}`;
 }
 
 function logUse(log: Logger, { sessionId, ...rest }: UseSettled): void {

@@ -10,9 +10,9 @@ import { knownNamesAt, optionSchema, OPTIONS_OF_LATER_VERSIONS, pathsOfName } fr
 import type { CheckedOptions } from './option-schema.js';
 import { readDurationMs } from './option-units.js';
 
-const NO_UPSTREAM =
+export const NO_UPSTREAM =
   'no upstream is configured, so nothing could go out; give one or more as --upstream http://user:password@host:port, ' +
-  'SESSION_PROXY_UPSTREAMS, or the list `upstreams` (direct:// leaves from the own address of this machine)';
+  'SESSION_PROXY_UPSTREAMS, the list `upstreams`, or --upstreams-file FILE (direct:// leaves from the own address of this machine)';
 
 /** A fault, and where it stands. */
 export interface Finding {
@@ -87,7 +87,9 @@ function upstreamFindings(options: unknown, checked: CheckedOptions | undefined)
   if (typeof options !== 'object') return [];
   const at = ['upstreams'];
   const given = memberOf(options, 'upstreams');
-  if (given === undefined || (Array.isArray(given) && given.length === 0)) return [{ at, message: NO_UPSTREAM }];
+  const isNone = given === undefined || (Array.isArray(given) && given.length === 0);
+  // What is in the file is seen when it is read.
+  if (isNone && memberOf(options, 'upstreamsFile') === undefined) return [{ at, message: NO_UPSTREAM }];
   try {
     // What is wrong with one alone was found already; this is about two of one name.
     if (checked !== undefined) resolveUpstreams(checked.upstreams);

@@ -3,7 +3,10 @@
 
 import { z } from 'zod';
 
-import { resolveUpstream } from '../upstreams/upstream-url.js';
+import { UPSTREAM_LOSS_POLICIES } from '../sessions/loss.js';
+import { isListLocation } from '../upstreams/upstream-source.js';
+import { checkUpstreamUrl } from '../upstreams/upstream-url.js';
+import { VENDOR_NAMES } from '../upstreams/vendors.js';
 import {
   address,
   banStatus,
@@ -22,18 +25,14 @@ import {
   positiveDuration,
   size,
   text,
+  webUrl,
+  weight,
 } from './option-values.js';
 
 const API_KEY = /^[0-9A-Za-z._~-]{8,128}$/;
 
 /** Options that the documents name and this version does not have, with `[]` for "any of the list". */
-export const OPTIONS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set([
-  'upstreamsFile',
-  'upstreams[].weight',
-  'sessions.onUpstreamLoss',
-  'durability',
-  'workers',
-]);
+export const OPTIONS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set(['durability', 'workers']);
 
 const apiKey = z.unknown().transform((value, context) => {
   if (typeof value === 'string' && API_KEY.test(value)) return value;
@@ -53,7 +52,7 @@ const apiKey = z.unknown().transform((value, context) => {
 const upstreamUrl = z.unknown().transform((value, context) => {
   try {
     if (typeof value === 'string') {
-      resolveUpstream(value);
+      checkUpstreamUrl(value);
       return value;
     }
     context.addIssue({
@@ -61,7 +60,7 @@ const upstreamUrl = z.unknown().transform((value, context) => {
       message: 'write the URL of the upstream, such as http://user:password@host:8000',
     });
   } catch (error) {
-    // The message of `resolveUpstream` leaves credentials out.
+    // The message of `checkUpstreamUrl` leaves credentials out.
     context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
   }
   return z.NEVER;
@@ -73,6 +72,13 @@ const label = option(
   'its name, 1 to 50 characters',
 );
 
+const sticky = z.strictObject({
+  charset: text.optional(),
+  length: positiveCount.optional(),
+  minutes: positiveCount.optional(),
+  countsFrom: oneOf('use', 'creation').optional(),
+});
+
 const upstream = z.preprocess(
   (value) => (typeof value === 'string' ? { url: value } : value),
   z.strictObject({
@@ -83,8 +89,21 @@ const upstream = z.preprocess(
     city: label.optional(),
     outgoingIp: address.optional(),
     insecure: flag.optional(),
+    weight: weight.optional(),
+    vendor: oneOf(...VENDOR_NAMES).optional(),
+    sticky: sticky.optional(),
   }),
 );
+
+const listLocation = z.unknown().transform((value, context) => {
+  if (typeof value === 'string' && value.trim() !== '' && isListLocation(value.trim())) return value.trim();
+  // Not shown: the URL of a list may have a password in it.
+  context.addIssue({
+    code: 'custom',
+    message: 'this is no place of a list; write the name of a file, or an http:// or https:// URL',
+  });
+  return z.NEVER;
+});
 
 const domains = z.array(domain).transform((names): ReadonlySet<string> => new Set(names));
 
@@ -108,6 +127,12 @@ const delays = z.strictObject({
   refusedRaise: flag.default(true),
 });
 
+const probe = z.strictObject({
+  url: webUrl,
+  interval: positiveDuration.default(300_000),
+  perMinute: positiveCount.default(30),
+});
+
 /** Strict at every level; gives milliseconds, bytes and defaults. */
 export const optionSchema = z.strictObject({
   host: hostName.default('127.0.0.1'),
@@ -115,12 +140,14 @@ export const optionSchema = z.strictObject({
   tlsPort: port.optional(),
   apiKeys: z.array(apiKey).default([]),
   upstreams: z.array(upstream).default([]),
+  upstreamsFile: listLocation.optional(),
   delays: delays.prefault({}),
   sessions: z
     .strictObject({
       ttl: positiveDuration.default(1_800_000),
       max: positiveCount.default(5_000),
       onBan: oneOf('sticky', 'drop').default('sticky'),
+      onUpstreamLoss: oneOf(...UPSTREAM_LOSS_POLICIES).default('fail'),
       regionConflict: oneOf('refuse', 'ignore').default('refuse'),
     })
     .prefault({}),
@@ -152,6 +179,10 @@ export const optionSchema = z.strictObject({
   zyte: z
     .strictObject({ ttl: positiveDuration.default(900_000), idleTtl: positiveDuration.default(120_000) })
     .prefault({}),
+  health: z.strictObject({ probe: probe.optional() }).prefault({}),
+  outgoingIps: z
+    .strictObject({ echoUrl: webUrl.optional(), onChange: oneOf('tell', 'end').default('tell') })
+    .prefault({}),
   publicHosts: z.array(hostName).default([]),
   exposeOutgoingIp: flag.default(true),
   dataDir: text.default('~/.session-proxy'),
@@ -171,7 +202,9 @@ export type CheckedOptions = z.output<typeof optionSchema>;
 /** Lists the names an object of the configuration may have, at the top or at a path; none where that is no object. */
 export function knownNamesAt(path: readonly PropertyKey[]): readonly string[] {
   if (path.length === 0) return Object.keys(optionSchema.shape);
+  if (path[0] === 'upstreams' && path[2] === 'sticky') return Object.keys(sticky.shape);
   if (path[0] === 'upstreams') return Object.keys(upstream.def.out.shape);
+  if (path[0] === 'health' && path[1] === 'probe') return Object.keys(probe.shape);
   if (path[0] === 'bans' && path[1] === 'domains' && path.length === 3) return Object.keys(banRule);
   const member: unknown = Reflect.get(optionSchema.shape, path[0] ?? '');
   const inner = member instanceof z.ZodPrefault ? member.def.innerType : undefined;

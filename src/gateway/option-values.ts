@@ -52,6 +52,19 @@ export const address = option(
   'an address such as 192.0.2.1 or 2001:db8::1',
 );
 
+export const weight = option(
+  (value) => (typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : undefined),
+  'a weight',
+  'a number above 0; one of 2 gets twice as much as one of 1',
+);
+
+/** Asked by the gateway itself, through upstreams. */
+export const webUrl = option(
+  readWebUrl,
+  'a URL to ask',
+  'http://host/path or https://host/path, without user and password',
+);
+
 export const port = option(readPort, 'a port', 'a number from 0 to 65535, 0 for any that is free');
 export const count = option(readCount, 'a number', 'a whole number, 0 or more');
 export const banStatus = option(readStatus, 'a status of an answer', 'a number from 200 to 999');
@@ -107,6 +120,13 @@ function readPort(value: unknown): number | undefined {
 function readStatus(value: unknown): number | undefined {
   const status = readCount(value);
   return status !== undefined && status >= 200 && status <= 999 ? status : undefined;
+}
+
+function readWebUrl(value: unknown): string | undefined {
+  if (typeof value !== 'string' || !URL.canParse(value)) return undefined;
+  const url = new URL(value);
+  const isPlain = url.username === '' && url.password === '' && url.hash === '';
+  return isPlain && (url.protocol === 'http:' || url.protocol === 'https:') ? url.href : undefined;
 }
 
 function readPattern(value: unknown): RegExp | undefined {

@@ -22,8 +22,10 @@ export interface ResolvedOptions {
   readonly tlsPort: number | undefined;
   /** Each once; none where the gateway is to make one for its life. */
   readonly apiKeys: readonly string[];
-  /** At least one, each good, no two of one name; `resolveUpstreams` takes them. */
+  /** Each good, no two of one name; `resolveUpstreams` takes them. At least one where there is no `upstreamsFile`. */
   readonly upstreams: readonly UpstreamConfig[];
+  /** Name of a file, or an `http(s)://` URL, with more of them. */
+  readonly upstreamsFile: string | undefined;
   readonly rules: RuleSettings;
   readonly retries: RetrySettings;
   readonly banRules: BanRules;
@@ -43,6 +45,9 @@ export interface ResolvedOptions {
   readonly intercept: InterceptMode;
   /** Files; both or none. */
   readonly ca: { readonly cert: string | undefined; readonly key: string | undefined };
+  /** `probe` is undefined where nothing is to be asked. */
+  readonly health: { readonly probe: ResolvedProbe | undefined };
+  readonly outgoingIps: { readonly echoUrl: string | undefined; readonly onChange: 'tell' | 'end' };
   /** Lower case, without trailing dots. */
   readonly publicHosts: readonly string[];
   readonly exposeOutgoingIp: boolean;
@@ -52,6 +57,13 @@ export interface ResolvedOptions {
   readonly drainTimeoutMs: number;
   /** `format` is undefined where it is to follow the output. */
   readonly log: { readonly level: LogLevel; readonly format: LogFormat | undefined };
+}
+
+/** Requests that the gateway makes to know which upstreams work. */
+export interface ResolvedProbe {
+  readonly url: string;
+  readonly intervalMs: number;
+  readonly perMinute: number;
 }
 
 /**
@@ -83,8 +95,22 @@ function check(value: unknown, originOf: OriginOf = () => undefined): CheckedOpt
 }
 
 function resolveChecked(checked: CheckedOptions): ResolvedOptions {
-  const { apiKeys, delays, sessions, retries, bans, zyte, ca, timeouts, dataDir, drainTimeout, log, ...asTheyAre } =
-    checked;
+  const {
+    apiKeys,
+    delays,
+    sessions,
+    retries,
+    bans,
+    zyte,
+    ca,
+    health,
+    outgoingIps,
+    timeouts,
+    dataDir,
+    drainTimeout,
+    log,
+    ...asTheyAre
+  } = checked;
   return {
     ...asTheyAre,
     apiKeys: [...new Set(apiKeys)],
@@ -94,6 +120,7 @@ function resolveChecked(checked: CheckedOptions): ResolvedOptions {
         ttlMs: sessions.ttl,
         max: sessions.max,
         onBan: sessions.onBan,
+        onUpstreamLoss: sessions.onUpstreamLoss,
         chosen: { lifeMs: zyte.ttl, idleMs: zyte.idleTtl },
       },
       bans: { cooldownMs: bans.cooldown },
@@ -101,13 +128,20 @@ function resolveChecked(checked: CheckedOptions): ResolvedOptions {
     retries: { defaultRetries: retries.default, headerMeans: retries.headerMeans },
     banRules: resolveBanRules(bans),
     regionConflict: sessions.regionConflict,
+    health: { probe: resolveProbe(health.probe) },
+    outgoingIps: { echoUrl: outgoingIps.echoUrl, onChange: outgoingIps.onChange },
     tlsPort: asTheyAre.tlsPort,
+    upstreamsFile: asTheyAre.upstreamsFile,
     ca: { cert: ca.cert, key: ca.key },
     timeouts: { connectMs: timeouts.connect, responseMs: timeouts.response },
     dataDir: resolveDataDir(dataDir),
     drainTimeoutMs: drainTimeout,
     log: { level: log.level, format: log.format },
   };
+}
+
+function resolveProbe(probe: CheckedOptions['health']['probe']): ResolvedProbe | undefined {
+  return probe && { url: probe.url, intervalMs: probe.interval, perMinute: probe.perMinute };
 }
 
 function resolveDataDir(written: string): string | undefined {

@@ -6,6 +6,9 @@ import { GatewayError } from '../sessions/errors.js';
 import type { Leaving } from './leaving.js';
 import { crossingHeaders } from './relay-headers.js';
 
+/** Bytes that wait for the client before no more are read. */
+const MAX_QUEUED_BYTES = 256 * 1024;
+
 /** A body on its way to the client, whose head was written. */
 export interface BodyPass {
   readonly answer: IncomingMessage;
@@ -55,7 +58,8 @@ class Passing {
     if (this.#bytes > maxBytes) return leaving.abort(tooLarge(maxBytes));
     // The last piece goes out in one write with the end, which is a write of its own otherwise.
     if (answer.complete && answer.readableLength === 0) return this.#finish(chunk);
-    if (res.write(chunk)) return;
+    // Node's own mark is below the size of one piece: the answer would be stopped and started again for each of them.
+    if (res.write(chunk) || res.writableLength < MAX_QUEUED_BYTES) return;
     answer.pause();
     res.once('drain', this.#onDrain);
   };

@@ -21,9 +21,11 @@ function refusalText(
     bad_session_id: `No session ${which} for this API key: it expired or was deleted, or its upstream is gone; create a new one`,
     user_session_limit: 'This API key has as many sessions as allowed (sessions.max); delete some, or let some expire',
     noslaves:
-      traits.country === undefined
-        ? 'No upstream is usable now; try again later'
-        : `No usable upstream is in country "${traits.country}"; give an upstream that country, or ask for another`,
+      retryAfterMs !== undefined
+        ? `No upstream that this may leave by is usable now; what is down is tried again in ${seconds} s`
+        : traits.country === undefined
+          ? 'No upstream is usable now; try again later'
+          : `No usable upstream is in country "${traits.country}"; give an upstream that country, or ask for another`,
     serverbusy: `Too many requests wait for this outgoing IP: the next would start in ${seconds} s, longer than requests are held (delays.maxHold); try again then`,
     banned: `The target has banned every usable outgoing IP; the first may be used again in ${seconds} s`,
   };

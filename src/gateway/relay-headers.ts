@@ -15,6 +15,8 @@ export interface UseFacts {
   /** Undefined where it is not to be told. */
   readonly outgoingIp: string | undefined;
   readonly nextRequestInMs: number | undefined;
+  /** Set where the session leaves from elsewhere now: the outgoing IP it had, or `true` where that is not to be told. */
+  readonly formerIp?: string | undefined;
   /** Set where the client asked for it: seconds from the request to the head of its answer. */
   readonly requestTimeSeconds?: number | undefined;
   /** Set where the client asked for it: the `User-Agent` that the target saw. */
@@ -72,10 +74,11 @@ export function crossingHeaders(raw: RawHeaders): string[] {
 
 /** Our own fields of an answer that a target gave, or of an opened tunnel. */
 export function useHeaders(facts: UseFacts): string[] {
-  const { sessionId, outgoingIp, nextRequestInMs, requestTimeSeconds, userAgent, requestId } = facts;
+  const { sessionId, outgoingIp, formerIp, nextRequestInMs, requestTimeSeconds, userAgent, requestId } = facts;
   const headers: string[] = [HEADER.version, VERSION];
   if (sessionId !== undefined) headers.push(HEADER.session, sessionId);
   if (outgoingIp !== undefined) headers.push(HEADER.outgoingIp, outgoingIp);
+  if (formerIp !== undefined) headers.push(HEADER.ipChanged, formerIp);
   if (nextRequestInMs !== undefined) headers.push(HEADER.nextRequestIn, String(wireSeconds(nextRequestInMs)));
   if (requestTimeSeconds !== undefined) headers.push(HEADER.debugRequestTime, String(requestTimeSeconds));
   if (userAgent !== undefined) headers.push(HEADER.debugUserAgent, userAgent);

@@ -31,6 +31,15 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 }
 
 const ABSOLUTE = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<authority>[^/?#]*)(?<path>.*)$/i;
 
+/** Bound of the targets that are remembered. */
+const MAX_KNOWN = 1000;
+
+/**
+ * Targets by what named them. Most requests go to few hosts, and reading one anew, then holding it against the rules,
+ * costs as much as all else that is read of a request; the rules know a target that has passed by its object.
+ */
+const known = new Map<string, Target>();
+
 /** The API paths that may also be asked in absolute form: clients behind the proxy send `DELETE http://gateway/sessions/1`. */
 const SESSIONS_PATH = /^\/sessions(?:\/|$)/;
 
@@ -49,13 +58,25 @@ export function readRequestTarget(url: string, isOwn: (host: string, port: numbe
   if (defaultPort === undefined) return bad(`Targets are http:// or https://, not ${scheme}://`);
   // Credentials in a URL are for its reader; RFC 9110 section 4.2.4 wants them dropped.
   const authority = (groups['authority'] as string).replace(/^.*@/, '');
-  const address = readTarget(authority.replace(/:$/, ''), defaultPort);
-  if (address === undefined) return bad(`"${shorten(url)}" names no host and port that can be contacted`);
+  const target = targetOf(authority.replace(/:$/, ''), defaultPort);
+  if (target === undefined) return bad(`"${shorten(url)}" names no host and port that can be contacted`);
   const path = pathOf(groups['path'] as string);
-  if (SESSIONS_PATH.test(new URL(`http://own${path}`).pathname) && isOwn(address.host, address.port))
+  if (isOwn(target.host, target.port) && SESSIONS_PATH.test(new URL(`http://own${path}`).pathname))
     return { kind: 'api', path };
-  const target = { ...address, site: siteOf(address.host) };
   return { kind: 'target', target, path, authority, isSecure: scheme === 'https' };
+}
+
+function targetOf(authority: string, defaultPort: number): Target | undefined {
+  const name = `${defaultPort} ${authority}`;
+  const remembered = known.get(name);
+  if (remembered !== undefined) return remembered;
+  const address = readTarget(authority, defaultPort);
+  if (address === undefined) return undefined;
+  const target = { ...address, site: siteOf(address.host) };
+  // All at once: an order of use would have to be kept at each request, and reading them again is a matter of microseconds.
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.set(name, target);
+  return target;
 }
 
 /**

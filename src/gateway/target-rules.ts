@@ -5,7 +5,7 @@ import { HEADER } from '../protocol/header-names.js';
 import { isInDomains } from '../sessions/domains.js';
 import { GatewayError } from '../sessions/errors.js';
 import { standsFor } from '../upstreams/address-ranges.js';
-import { type GatewayContext, usableUpstreams } from './context.js';
+import type { GatewayContext } from './context.js';
 import type { Target } from './request-target.js';
 
 /**
@@ -29,7 +29,7 @@ export function refuseTarget(context: GatewayContext, target: Pick<Target, 'host
 export function refuseUnknownPlace(context: GatewayContext, { traits }: Pick<Directives, 'traits'>): void {
   for (const part of ['state', 'city'] as const) {
     if (traits[part] === undefined) continue;
-    if (usableUpstreams(context).some((upstream) => upstream[part] !== undefined)) continue;
+    if (context.fleet.all().some((upstream) => upstream[part] !== undefined)) continue;
     throw new GatewayError('bad_header', `No upstream here is labelled with a ${part}; leave ${HEADER[part]} out`);
   }
 }

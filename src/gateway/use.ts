@@ -11,8 +11,9 @@ import type { Asked } from './admission.js';
 import type { Target } from './request-target.js';
 import { toAuthority } from '../upstreams/target-address.js';
 import type { GiveUp, Upstream } from '../upstreams/upstream.js';
-import { type GatewayContext, usableUpstreams } from './context.js';
+import type { GatewayContext } from './context.js';
 import type { UseSettled } from './events.js';
+import type { HeldUpstream } from './fleet.js';
 import { refusalError } from './refusals.js';
 import type { UseFacts } from './relay-headers.js';
 import { refuseTarget, refuseUnknownPlace } from './target-rules.js';
@@ -49,6 +50,7 @@ export class Use {
   readonly #plan: UsePlan;
   readonly #arrivedAtMs: number;
   #acquired: Acquired | undefined;
+  #held: HeldUpstream | undefined;
   #wentAtMs: number | undefined;
   #sentAtMs: number | undefined;
   #status: number | undefined;
@@ -71,10 +73,13 @@ export class Use {
       traits: directives.traits,
       target: { host: target.host, site: target.site },
       tunnel: kind === 'tunnel' ? toAuthority(target) : undefined,
-      upstreams: usableUpstreams(this.#context).filter(({ id }) => tried?.has(id) !== true),
+      upstreams: this.#context.fleet.usable(),
+      except: tried,
+      facts: this.#context.fleet,
     });
     if (!answer.ok) throw refusalError(answer, directives);
     this.#acquired = answer;
+    this.#held = this.#context.fleet.hold(answer.upstreamId);
     this.#context.emit({ type: 'use.started', owner });
     return answer;
   }
@@ -101,13 +106,17 @@ export class Use {
     this.#wentAtMs = await room.wait(this.#live(), this.#plan.left);
     const refusal = isHeld ? await store.refusalOf(this.#live().ticket) : undefined;
     if (refusal !== undefined) throw refusalError(refusal, this.#plan.directives);
+    const { session, upstreamId, exit } = this.#live();
+    // The exit of a request without a session is used this once, and nobody wants to know its outgoing IP.
+    if (session !== undefined) this.#context.watching.used(upstreamId, exit);
   }
 
   /** The way out of this use. */
   get upstream(): Upstream {
-    const upstream = this.#context.upstreams.get(this.#live().upstreamId);
+    const upstream = this.#held?.upstream;
+    const { exit } = this.#live();
     if (upstream === undefined) throw new GatewayError('noslaves', 'The upstream of this request is gone; try again');
-    return upstream;
+    return exit === undefined ? upstream : (upstream.exits?.through(exit) ?? upstream);
   }
 
   /** Tells that it really goes out now. */
@@ -129,9 +138,11 @@ export class Use {
   /** What its answer tells of it. */
   get facts(): UseFacts {
     const { session, outgoingIp, nextRequestInMs } = this.#live();
-    const exposed = this.#context.options.exposeOutgoingIp ? outgoingIp : undefined;
+    const { exposeOutgoingIp } = this.#context.options;
+    const exposed = exposeOutgoingIp ? outgoingIp : undefined;
+    const formerIp = exposeOutgoingIp || session?.formerIp === undefined ? session?.formerIp : 'true';
     const requestId = this.#plan.echo.dialect === 'zyte' ? randomUUID() : undefined;
-    return { sessionId: session?.id, outgoingIp: exposed, nextRequestInMs, requestId };
+    return { sessionId: session?.id, outgoingIp: exposed, formerIp, nextRequestInMs, requestId };
   }
 
   /** Notes that an answer of the target, or the opening of the tunnel, is being told to the client. */
@@ -149,6 +160,7 @@ export class Use {
     const { bytesOut, bytesIn } = countTraffic(this.#plan.socket);
     const ending = { failed, bytesOut, bytesIn };
     if (this.#acquired !== undefined) await this.#giveBack(this.#acquired, ending);
+    this.#held?.release();
     this.#context.emit(this.#settled(ending));
   }
 

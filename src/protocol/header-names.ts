@@ -24,6 +24,7 @@ export const HEADER = {
   version: 'X-Crawlera-Version',
   error: 'X-Crawlera-Error',
   outgoingIp: 'X-Crawlera-Slave',
+  ipChanged: 'X-Session-Proxy-Ip-Changed',
   nextRequestIn: 'X-Crawlera-Next-Request-In',
   retryAfter: 'Retry-After',
   proxyAuthenticate: 'Proxy-Authenticate',
@@ -51,6 +52,9 @@ export const CREATE_SESSION = 'create';
 export const SPM_PREFIX = 'x-crawlera-';
 export const ZYTE_PREFIX = 'zyte-';
 
+/** What the names of fields that neither dialect has start with, in lower case. */
+export const OWN_PREFIX = 'x-session-proxy-';
+
 /** Fields that speak of one connection only, and credentials meant for a proxy. */
 const HOP_BY_HOP = new Set([
   'connection',
@@ -64,9 +68,11 @@ const HOP_BY_HOP = new Set([
   'upgrade',
 ]);
 
+const PREFIXES = [SPM_PREFIX, ZYTE_PREFIX, OWN_PREFIX];
+
 /** Whether a field, known or not, belongs to the protocol and so never crosses the gateway. */
 export function isProtocolHeader(lowerCaseName: string): boolean {
-  return lowerCaseName.startsWith(SPM_PREFIX) || lowerCaseName.startsWith(ZYTE_PREFIX);
+  return PREFIXES.some((prefix) => lowerCaseName.startsWith(prefix));
 }
 
 /** Whether a field ends at this hop. `connectionOptions` are the names that the `Connection` field lists. */

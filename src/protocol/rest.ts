@@ -1,5 +1,7 @@
 // The shapes of the JSON API under `/api`. Times are ISO 8601, waits are milliseconds, absent is `null`.
 
+import type { ErrorCode } from '../sessions/errors.js';
+import type { OnUpstreamLoss } from '../sessions/loss.js';
 import type { Pacing } from '../sessions/session.js';
 
 /** A session as the API shows it. */
@@ -25,6 +27,19 @@ export interface SessionResource {
   readonly bytesOut: number;
   readonly state: 'active' | 'banned';
   readonly nextUseInMs: number;
+  /** The last request or CONNECT of it that the gateway answered with an error of its own; `null` where there was none. */
+  readonly lastRefusal: RefusalResource | null;
+}
+
+/** What a session was refused: the reason that a client is not shown when it opens a tunnel. */
+export interface RefusalResource {
+  /** As in `X-Crawlera-Error`. */
+  readonly code: ErrorCode;
+  /** Where the request was to go. */
+  readonly host: string;
+  readonly at: string;
+  /** Milliseconds since then: the clock of whoever asks may go wrong. */
+  readonly msAgo: number;
 }
 
 /** Blind tunnels of a session to one target. */
@@ -45,6 +60,8 @@ export interface CreateSessionBody {
   readonly bancheck?: boolean | undefined;
   /** Name of the upstream to leave through. */
   readonly pin?: string | undefined;
+  /** What becomes of it when it loses its upstream. @default the gateway's `sessions.onUpstreamLoss` */
+  readonly onUpstreamLoss?: OnUpstreamLoss | undefined;
   /** Where it will be used first: an outgoing IP that is banned there is not chosen. */
   readonly host?: string | undefined;
 }
@@ -86,6 +103,41 @@ export interface UpstreamResource {
   readonly country: string | null;
   /** Sessions of this API key that are pinned to it. */
   readonly sessions: number;
+  /** Whether it works, as far as the gateway knows; one of an earlier version doesn't tell. */
+  readonly health?: HealthResource | undefined;
+  /** Its share beside the others. This and what follows isn't told by a gateway of an earlier version. */
+  readonly weight?: number | undefined;
+  /** Where it has many outgoing IPs: how many of them the sessions of this API key have; else `null`. */
+  readonly exits?: number | null | undefined;
+  /** What this API key has sent through it since the gateway was started. */
+  readonly uses?: number | undefined;
+  readonly bans?: number | undefined;
+  readonly bytesIn?: number | undefined;
+  readonly bytesOut?: number | undefined;
+  /** Times that a session of this API key was found to have another outgoing IP than it was known to have. */
+  readonly ipChanges?: number | undefined;
+}
+
+/** How an upstream is. */
+export interface HealthResource {
+  /** `trial`: it was down, and its next use decides. */
+  readonly state: 'up' | 'down' | 'trial';
+  /** The last failure that was its own, while it is not up. */
+  readonly message: string | null;
+  /** Milliseconds until it is tried again; 0 for one that is up. */
+  readonly retryAfterMs: number;
+}
+
+/** Answer of `GET /api/explain?session=ID&host=HOST`: what the next use of a session to that host would come to. */
+export interface Explanation {
+  readonly session: string;
+  readonly host: string;
+  /** By name. */
+  readonly upstream: string;
+  readonly outgoingIp: string;
+  readonly waitMs: number;
+  /** Whole sentences: why this upstream, why this wait, and what stands in the way. */
+  readonly reasons: readonly string[];
 }
 
 /** Answer of `GET /api/upstreams`: the ways out, and the delays that a client must reckon with. */

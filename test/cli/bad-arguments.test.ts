@@ -12,6 +12,11 @@ for (const [name, args, told] of [
   ['a flag without its value', ['serve', '--port'], 'argument missing'],
   ['an argument too many', ['key', 'x'], 'too many arguments'],
   ['no upstream', ['serve'], 'give one or more as --upstream http://user:password@host:port'],
+  [
+    'a missing list of upstreams',
+    ['serve', '--upstreams-file', 'gone.txt', '--port', '0', '--api-key', 'a-key-for-this-test'],
+    'gone.txt could not be read: there is no such file',
+  ],
   ['a bad value', ['serve', '--upstream', 'direct://', '--port', 'x'], 'port (from --port): "x" is not a port'],
   ['the file store', ['serve', '--upstream', 'direct://', '--store', 'file'], 'keeps sessions in memory only'],
   ['a missing configuration', ['serve', '--config', 'gone.yaml'], 'gone.yaml could not be read: there is no such file'],

@@ -49,9 +49,32 @@ describe('where values come from', () => {
     expect(resolved.apiKeys).toEqual([KEY, 'another-key']);
   });
 
+  test('a comma that no URL follows is part of an upstream', async () => {
+    for (const [written, urls] of [
+      ['local://127.0.0.2,127.0.0.3', ['local://127.0.0.2,127.0.0.3']],
+      ['local://127.0.0.2, 127.0.0.3 ,direct://', ['local://127.0.0.2, 127.0.0.3', 'direct://']],
+      [
+        'http://groups-A,country-US:p,ss@h.test:1,SOCKS5://u:p@h.test,,',
+        ['http://groups-A,country-US:p,ss@h.test:1', 'SOCKS5://u:p@h.test'],
+      ],
+      [', ,direct://,,local://127.0.0.2', ['direct://', 'local://127.0.0.2']],
+    ] as const) {
+      const { resolved } = await load({ environment: { SESSION_PROXY_UPSTREAMS: written } });
+      expect(resolved.upstreams).toEqual(urls.map((url) => ({ url })));
+    }
+  });
+
   test('a list of a flag stands in place of the one in the file', async () => {
     const { resolved } = await load({ flags: { upstream: ['local://127.0.0.2'] }, file });
     expect(resolved.upstreams).toEqual([{ url: 'local://127.0.0.2' }]);
+  });
+
+  test('upstreams may be in a file alone', async () => {
+    const { resolved } = await load({ flags: { upstreamsFile: 'proxies.txt' } });
+    expect(resolved).toMatchObject({ upstreams: [], upstreamsFile: 'proxies.txt' });
+    await expect(load({ flags: { upstreamsFile: 'ftp://me:hunter2@host/list' } })).rejects.toThrow(
+      'upstreamsFile (from --upstreams-file): this is no place of a list',
+    );
   });
 
   test('a section that is no map is refused, whatever a flag puts in it', async () => {

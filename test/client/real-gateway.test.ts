@@ -59,9 +59,9 @@ test("the protocol's own calls see the same sessions", async () => {
 test('upstreams are told with the delays', async () => {
   const { client } = await createClient();
   await client.create({ country: 'us' });
-  expect(await client.upstreams()).toEqual({
+  expect(await client.upstreams()).toMatchObject({
     upstreams: [
-      { name: 'two', outgoingIp: '127.0.0.2', country: 'us', sessions: 1 },
+      { name: 'two', outgoingIp: '127.0.0.2', country: 'us', sessions: 1, health: { state: 'up' } },
       { name: 'three', outgoingIp: '127.0.0.3', country: null, sessions: 0 },
     ],
     delays: { defaultMs: 12_000, scope: 'ip', perDomain: false, maxHoldMs: 900_000 },

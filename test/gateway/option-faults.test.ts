@@ -63,6 +63,20 @@ describe('what is refused', () => {
     [{ upstreams: [{ url: 'http://u:hunter2@' }] }, 'upstreams[0].url', 'has no valid host and port'],
     [{ upstreams: [5] }, 'upstreams[0]', 'is not a map of options'],
     [{ upstreams: [{ url: 'direct://', outgoingIp: 'x' }] }, 'upstreams[0].outgoingIp', '"x" is not an IP address'],
+    [
+      { upstreams: [{ url: 'direct://', weight: 0 }] },
+      'upstreams[0].weight',
+      '0 is not a weight; write a number above 0',
+    ],
+    [
+      { upstreams: [{ url: 'direct://', vendor: 'acme' }] },
+      'upstreams[0].vendor',
+      'brightdata, oxylabs, decodo, iproyal or',
+    ],
+    [{ upstreams: [{ url: 'direct://', sticky: 5 }] }, 'upstreams[0].sticky', 'this is not a map of options'],
+    [{ upstreams: ['http://{x}:hunter2@h'] }, 'upstreams[0]', 'none of {session}, {minutes} and {country}'],
+    [{ upstreams: ['http://{session}-{country}:hunter2@h'] }, 'upstreams', 'Upstream 1: h:80: {country} stands for'],
+    [{ upstreams: ['local://192.0.2.1,x'] }, 'upstreams[0]', 'needs an address of this machine'],
     [{ upstreams: [a('direct://'), a('local://127.0.0.2')] }, 'upstreams', 'Two upstreams are named a'],
     [{ upstreams: [] }, 'upstreams', '--upstream http://user:password@host:port'],
   ] as const) {
@@ -94,6 +108,12 @@ describe('unknown names', () => {
     [{ 'max-sessions': 5, upstream: 'x' }, 'max-sessions', 'sessions'],
     [{ ttl: '30m' }, 'ttl', 'sessions.ttl'],
     [{ upstreams: [{ url: 'direct://', nmae: 'x' }] }, 'upstreams[0].nmae', 'upstreams[0].name'],
+    [{ upstreams: [{ url: 'direct://', wieght: 2 }] }, 'upstreams[0].wieght', 'upstreams[0].weight'],
+    [
+      { upstreams: [{ url: 'direct://', sticky: { len: 2 } }] },
+      'upstreams[0].sticky.len',
+      'upstreams[0].sticky.length',
+    ],
     [{ log: { levle: 'info' } }, 'log.levle', 'log.level'],
   ] as const) {
     test(`${faultPath} is refused with ${nearest}`, () => {

@@ -21,6 +21,7 @@ test('everything has a default but the upstreams', () => {
     tlsPort: undefined,
     apiKeys: [],
     upstreams: [{ url: 'direct://' }],
+    upstreamsFile: undefined,
     rules: {
       delays: {
         defaultMs: 12_000,
@@ -31,7 +32,13 @@ test('everything has a default but the upstreams', () => {
         hardLimitMs: 1_000_000,
         refusedRaise: true,
       },
-      sessions: { ttlMs: 1_800_000, max: 5_000, onBan: 'sticky', chosen: { lifeMs: 900_000, idleMs: 120_000 } },
+      sessions: {
+        ttlMs: 1_800_000,
+        max: 5_000,
+        onBan: 'sticky',
+        onUpstreamLoss: 'fail',
+        chosen: { lifeMs: 900_000, idleMs: 120_000 },
+      },
       bans: { cooldownMs: 600_000 },
     },
     timeouts: { connectMs: 10_000, responseMs: 30_000 },
@@ -45,6 +52,8 @@ test('everything has a default but the upstreams', () => {
     maxConnections: 0,
     intercept: 'auto',
     ca: { cert: undefined, key: undefined },
+    health: { probe: undefined },
+    outgoingIps: { echoUrl: undefined, onChange: 'tell' },
     publicHosts: [],
     exposeOutgoingIp: true,
     dataDir: path.join(homedir(), '.session-proxy'),

@@ -2,15 +2,16 @@
 
 import { Hono } from 'hono';
 import { z } from 'zod';
-import type { SessionList, SessionResource, UpstreamList } from '../../protocol/rest.js';
+import type { RefusalResource, SessionList, SessionResource } from '../../protocol/rest.js';
 import { GatewayError } from '../../sessions/errors.js';
-import type { SessionView } from '../../stores/session-store.js';
-import type { Upstream } from '../../upstreams/upstream.js';
-import { type GatewayContext, sessionsOf, usableUpstreams } from '../context.js';
+import { UPSTREAM_LOSS_POLICIES } from '../../sessions/loss.js';
+import type { SessionView, UpstreamChoice } from '../../stores/session-store.js';
+import type { GatewayContext } from '../context.js';
 import { refusalError } from '../refusals.js';
 import { needsApiKey, onlyMethods, type RouteContext, type RouteEnv } from './frame.js';
 import { readJsonBody } from './json-body.js';
 import { addSlotRoutes, hostField, unknownSession } from './session-slots.js';
+import { addUpstreamRoutes } from './upstreams.js';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
@@ -29,10 +30,11 @@ const createBody = z.strictObject({
   pacing: z.enum(['gateway', 'client']).optional(),
   bancheck: z.boolean().optional(),
   pin: z.string().optional(),
+  onUpstreamLoss: z.enum(UPSTREAM_LOSS_POLICIES).optional(),
   host: hostField.optional(),
 });
 
-/** `/api/sessions` and `/api/upstreams`. */
+/** All below `/api`. */
 export function jsonRoutes(context: GatewayContext): Hono<RouteEnv> {
   const { store } = context;
   const routes = new Hono<RouteEnv>();
@@ -40,21 +42,21 @@ export function jsonRoutes(context: GatewayContext): Hono<RouteEnv> {
 
   routes.get('/sessions', async (c) => {
     const page = await store.list({ owner: c.get('owner'), ...readPage(c) });
-    const sessions = page.sessions.map((session) => resourceOf(context, session));
+    const sessions = page.sessions.map((session) => resourceOf(context, c.get('owner'), session));
     return c.json({ sessions, after: page.after ?? null } satisfies SessionList);
   });
 
   routes.post('/sessions', async (c) => {
     const { pin, host: target, ...traits } = await readJsonBody(c, createBody, 'a session');
-    const upstreams = pin === undefined ? usableUpstreams(context) : [pinned(context, pin)];
-    const answer = await store.create({ owner: c.get('owner'), traits, target, upstreams });
+    const upstreams = pin === undefined ? context.fleet.usable() : pinned(context, pin);
+    const answer = await store.create({ owner: c.get('owner'), traits, target, upstreams, facts: context.fleet });
     if (!answer.ok) throw refusalError(answer, { session: { kind: 'create' }, traits });
-    return c.json(resourceOf(context, answer.session), answer.created ? 201 : 200);
+    return c.json(resourceOf(context, c.get('owner'), answer.session), answer.created ? 201 : 200);
   });
 
   routes.get('/sessions/:id', async (c) => {
     const session = await store.get(c.get('owner'), c.req.param('id'));
-    return session === undefined ? unknownSession(c) : c.json(resourceOf(context, session));
+    return session === undefined ? unknownSession(c) : c.json(resourceOf(context, c.get('owner'), session));
   });
 
   routes.delete('/sessions/:id', async (c) => {
@@ -63,38 +65,20 @@ export function jsonRoutes(context: GatewayContext): Hono<RouteEnv> {
   });
 
   addSlotRoutes(context, routes);
-  routes.get('/upstreams', async (c) => c.json(await upstreamList(context, c.get('owner'))));
+  addUpstreamRoutes(context, routes);
 
   routes.all('/sessions', onlyMethods('GET', 'POST'));
   routes.all('/sessions/:id', onlyMethods('GET', 'DELETE'));
-  routes.all('/upstreams', onlyMethods('GET'));
   return routes;
 }
 
-async function upstreamList(context: GatewayContext, owner: string): Promise<UpstreamList> {
-  const { upstreams, options } = context;
-  const pinnedTo = new Map<string, number>();
-  for await (const { upstreamId } of sessionsOf(context, owner)) {
-    pinnedTo.set(upstreamId, (pinnedTo.get(upstreamId) ?? 0) + 1);
-  }
-  const { defaultMs, scope, domains, maxHoldMs } = options.rules.delays;
-  return {
-    upstreams: [...upstreams.values()].map(({ id, name, outgoingIp, country }) => ({
-      name,
-      outgoingIp,
-      country: country ?? null,
-      sessions: pinnedTo.get(id) ?? 0,
-    })),
-    delays: { defaultMs, scope, perDomain: scope === 'ip+domain' || domains.size > 0, maxHoldMs },
-  };
-}
-
-function resourceOf({ upstreams }: GatewayContext, session: SessionView): SessionResource {
+function resourceOf(context: GatewayContext, owner: string, session: SessionView): SessionResource {
+  const { fleet } = context;
   const { id, outgoingIp, traits, uses, unbookedUses, requests, tunnels, bytesIn, bytesOut, nextUseInMs } = session;
   return {
     id,
     name: traits.name ?? null,
-    upstream: upstreams.get(session.upstreamId)?.name ?? session.upstreamId,
+    upstream: fleet.get(session.upstreamId)?.name ?? session.upstreamId,
     outgoingIp,
     country: traits.country ?? null,
     createdAt: isoOf(session.createdAtMs),
@@ -108,7 +92,15 @@ function resourceOf({ upstreams }: GatewayContext, session: SessionView): Sessio
     bytesOut,
     state: session.isBanned ? 'banned' : 'active',
     nextUseInMs,
+    lastRefusal: lastRefusalOf(context, owner, id),
   };
+}
+
+function lastRefusalOf({ refusals, clock }: GatewayContext, owner: string, id: string): RefusalResource | null {
+  const found = refusals.find(owner, id);
+  if (found === undefined) return null;
+  const { code, host, atMs } = found;
+  return { code, host, at: isoOf(atMs), msAgo: clock.nowMs() - atMs };
 }
 
 function isoOf(epochMs: number): string {
@@ -127,10 +119,10 @@ function readPage(c: RouteContext): { after: string | undefined; limit: number }
   return { after, limit: Number(limit) };
 }
 
-function pinned({ upstreams }: GatewayContext, pin: string): Upstream {
-  const named = [...upstreams.values()];
+function pinned({ fleet }: GatewayContext, pin: string): UpstreamChoice[] {
+  const named = fleet.all();
   const found = named.find(({ name }) => name === pin);
-  if (found !== undefined) return found;
+  if (found !== undefined) return fleet.usable().filter(({ id }) => id === found.id);
   const known = named.map(({ name }) => name).slice(0, 20);
   throw new GatewayError('bad_request', `No upstream is called "${pin}"; there are ${known.join(', ')}`);
 }

@@ -3,7 +3,7 @@
 import { Hono } from 'hono';
 import { HEADER } from '../../protocol/header-names.js';
 import { GatewayError } from '../../sessions/errors.js';
-import { type GatewayContext, sessionsOf, usableUpstreams } from '../context.js';
+import { type GatewayContext, sessionsOf } from '../context.js';
 import { refusalError } from '../refusals.js';
 import { needsApiKey, onlyMethods, type RouteEnv, setExact } from './frame.js';
 
@@ -18,8 +18,8 @@ export function plainSessionRoutes(context: GatewayContext): Hono<RouteEnv> {
   routes.use(needsApiKey(context));
 
   routes.post('/', async (c) => {
-    const upstreams = usableUpstreams(context);
-    const answer = await store.create({ owner: c.get('owner'), traits: {}, upstreams });
+    const { fleet } = context;
+    const answer = await store.create({ owner: c.get('owner'), traits: {}, upstreams: fleet.usable(), facts: fleet });
     if (!answer.ok) throw refusalError(answer, { session: { kind: 'create' }, traits: {} });
     setExact(c, [HEADER.session, answer.session.id]);
     return c.text(answer.session.id);

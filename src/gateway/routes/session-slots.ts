@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { SlotResource } from '../../protocol/rest.js';
 import { GatewayError } from '../../sessions/errors.js';
 import { readTarget, siteOf } from '../../upstreams/target-address.js';
-import { type GatewayContext, usableUpstreams } from '../context.js';
+import type { GatewayContext } from '../context.js';
 import { refusalError } from '../refusals.js';
 import { onlyMethods, type RouteContext, type RouteEnv, tellError, tellUnknown } from './frame.js';
 import { readJsonBody } from './json-body.js';
@@ -28,7 +28,9 @@ export function addSlotRoutes(context: GatewayContext, routes: Hono<RouteEnv>): 
   routes.post('/sessions/:id/slots', async (c) => {
     const sessionId = c.req.param('id');
     const { host: target } = await readJsonBody(c, slotBody, 'a slot');
-    const booked = await store.book({ owner: c.get('owner'), sessionId, target, upstreams: usableUpstreams(context) });
+    const { fleet } = context;
+    const asked = { owner: c.get('owner'), sessionId, target, upstreams: fleet.usable(), facts: fleet };
+    const booked = await store.book(asked);
     if (!booked.ok && booked.code === 'bad_session_id') return unknownSession(c);
     if (!booked.ok) throw refusalError(booked, { session: { kind: 'id', id: sessionId }, traits: {} });
     const { ticket: slot, startsInMs, nextUseInMs, outgoingIp } = booked;
