@@ -1,4 +1,5 @@
-// A small quotes site to crawl: ten linked pages of ten quotes, in the HTML of the practice site quotes.toscrape.com.
+// A small quotes site to crawl: ten linked pages of ten quotes, in the HTML of the practice site quotes.toscrape.com, and
+// its login form (`reader`, `letters`).
 // Decides what each page says and remembers who asked for it; knows nothing of proxies, sessions or crawlers.
 import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
@@ -6,6 +7,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import { isIPv6 } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
+import { createLogin } from './quotes-login.js';
 
 const QUOTES_PER_PAGE = 10;
 
@@ -67,14 +69,16 @@ export async function createQuotesSite(options: QuotesSiteOptions = {}): Promise
 }
 
 function createListener(pages: ReadonlyMap<string, string>, visits: Visit[]): RequestListener {
+  const login = createLogin();
   return (request, response) => {
     const path = request.url ?? '/';
     const fromIp = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
     visits.push({ path, fromIp, headers: request.rawHeaders, atMs: performance.timeOrigin + performance.now() });
     if (visits.length > MAX_VISITS) visits.shift();
 
+    if (login.serve(request, response, fromIp)) return;
     const page = pages.get(path.replace(/\?.*$/, ''));
-    const body = Buffer.from(page ?? renderMissing(path));
+    const body = Buffer.from((page ?? renderMissing(path)).replace('<!-- login -->', login.linkFor(request, fromIp)));
     const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Length': body.length };
     response.writeHead(page === undefined ? 404 : 200, headers).end(body);
   };
@@ -162,6 +166,7 @@ function renderDocument(body: string): string {
 </head>
 <body>
 <h1><a href="/">Quotes to crawl</a></h1>
+<p><!-- login --></p>
 ${body}
 </body>
 </html>

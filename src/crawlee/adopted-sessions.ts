@@ -10,12 +10,23 @@ const MAX_SESSIONS = 10_000;
 export class AdoptedSessions {
   /** By id; those that no pool holds any more may go. */
   readonly #sessions = new Map<string, WeakRef<Session>>();
+  readonly #ofBrowsers = new WeakSet<Session>();
 
   add(session: Session): void {
     this.#sessions.set(session.id, new WeakRef(session));
     if (this.#sessions.size <= MAX_SESSIONS) return;
     const [oldest] = this.#sessions.keys();
     if (oldest !== undefined) this.#sessions.delete(oldest);
+  }
+
+  /** Notes that a session serves pages of browsers, whose tunnels go on in the gateway session they were opened in. */
+  giveToBrowsers(session: Session): void {
+    this.#ofBrowsers.add(session);
+  }
+
+  isOfBrowser(sessionId: string): boolean {
+    const session = this.find(sessionId);
+    return session !== undefined && this.#ofBrowsers.has(session);
   }
 
   has(sessionId: string): boolean {

@@ -55,6 +55,7 @@ export class BrowserLaunch {
     return async (pool, options) => {
       const session = await createSession(pool, options);
       this.#sessions.set(session.id, new WeakRef(session));
+      this.#core.adopted.giveToBrowsers(session);
       const [oldest] = this.#sessions.keys();
       if (this.#sessions.size > MAX_SESSIONS && oldest !== undefined) this.#sessions.delete(oldest);
       return session;

@@ -7,8 +7,7 @@ import type { BaseHttpResponseData, ProxyInfo, Request, Session } from '@crawlee
 import { HEADER } from '../protocol/header-names.js';
 import type { Core } from './core.js';
 import { wrongApiKey } from './errors.js';
-import { judgeTunnel } from './gateway-answers.js';
-import { excuse, travel, waitTurn } from './gateway-trip.js';
+import { travel } from './gateway-trip.js';
 import type { Trip } from './gateway-trip.js';
 import { leadsTo, readProxySessionId } from './proxy-url.js';
 
@@ -33,13 +32,6 @@ interface BrowserResponse {
   headers(): Readonly<Record<string, string>>;
   text(): Promise<string>;
 }
-
-/**
- * What browsers say of a tunnel that was refused, all that they do say: Chromium and Firefox.
- *
- * @see https://source.chromium.org/chromium/chromium/src/+/main:net/base/net_error_list.h
- */
-const REFUSED_TUNNEL = /ERR_TUNNEL_CONNECTION_FAILED|NS_ERROR_PROXY_/;
 
 /**
  * Statuses that the hop before the browser makes itself. Browsers take no password for a proxy from Crawlee, so it puts a
@@ -79,11 +71,12 @@ export class BrowserNavigation {
     };
   }
 
-  /** The page is about to be closed. */
+  /** The page is about to be closed, loaded or not. */
   leave(page: object): void {
     const crawleeId = this.#open.get(page);
     if (crawleeId === undefined) return;
     this.#open.delete(page);
+    this.#core.held.release(crawleeId);
     this.#core.bindings.leave(crawleeId);
   }
 }
@@ -91,7 +84,7 @@ export class BrowserNavigation {
 /**
  * Loads a page.
  *
- * @throws as `travel` does; for a refused tunnel of a session that is well, an error that does not retire it
+ * @throws as `travel` does, also for a refused tunnel, of which Crawlee would say that the session is to blame
  */
 async function load(
   core: Core,
@@ -105,13 +98,8 @@ async function load(
     refuseHop(core, answer);
     return answer;
   };
-  try {
-    await travel(core, trip, send);
-    return loaded;
-  } catch (error) {
-    if (!(error instanceof Error) || !REFUSED_TUNNEL.test(error.message)) throw error;
-    throw await explainTunnel(core, trip, error);
-  }
+  await travel(core, trip, send);
+  return loaded;
 }
 
 /** Reads a browser's response as an HTTP client's; its text only where the gateway speaks itself. */
@@ -142,17 +130,4 @@ function refuseHop(core: Core, { url, statusCode, headers }: BaseHttpResponseDat
   if (statusCode === HOP_WRONG_KEY) throw wrongApiKey(core.address.url);
   const error = new Error(`The connection to the gateway at ${core.address.url} broke off (${statusCode})`);
   throw HOP_UNREACHED.has(statusCode) ? Object.assign(error, { code: 'ECONNREFUSED' }) : error;
-}
-
-/** Finds out why a tunnel was refused, the session of which the gateway knows. */
-async function explainTunnel(core: Core, trip: Trip, cause: Error): Promise<Error> {
-  const { proxySessionId, url: targetUrl } = trip;
-  const nextUseInMs = (proxySessionId === undefined ? undefined : await core.gateway.nextUseInMs(proxySessionId)) ?? 0;
-  const delays = (await core.gateway.upstreams())?.delays;
-  // A wait alone says nothing, for every use makes one; requests are refused once it is longer than they are held.
-  const isBusy = delays !== undefined && nextUseInMs > 0 && nextUseInMs + delays.defaultMs >= delays.maxHoldMs;
-  if (isBusy) await waitTurn(core, trip, nextUseInMs);
-  const { error, isSessionFine } = judgeTunnel(isBusy ? 503 : 502, { targetUrl, isBusy, cause });
-  if (isSessionFine) excuse(trip);
-  return error;
 }

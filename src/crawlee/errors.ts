@@ -82,7 +82,23 @@ export function gatewayStaysAway(gatewayUrl: string, cause: unknown): CriticalEr
   );
 }
 
-/** Too many requests wait for this outgoing IP: nothing was sent, so the request is tried again as often as need be. */
+/** The gateway has no upstream for anybody, for so long that going on would burn the queue. */
+export function noWayOut(gatewayUrl: string, cause: unknown): CriticalError {
+  return withCause(
+    new CriticalError(
+      `The gateway at ${gatewayUrl} has had no usable upstream for minutes (${reasonOf(cause)}). See its log or ` +
+        '`session-proxy check`, and start the run again when it has one.',
+    ),
+    cause,
+  );
+}
+
+/** The gateway does not let anybody there: another try or another session would change nothing. */
+export function targetForbidden(message: string, cause?: unknown): NonRetryableError {
+  return withCause(new NonRetryableError(withoutRotationWords(message)), cause);
+}
+
+/** The gateway has no room for the request now: nothing was sent, so it is tried again as often as need be. */
 export function gatewayBusy(message: string, cause?: unknown): RetryRequestError {
   return withCause(new RetryRequestError(withoutRotationWords(message)), cause);
 }

@@ -1,11 +1,10 @@
-// What an answer of the gateway's own, or a tunnel it refused, means for the crawler: a lost session, a wrong key, or
-// an ordinary failure. Reads answers and error texts; sends nothing.
+// How answers of the gateway's own, and the errors of tunnels that it refused, are told from those of targets, and what
+// stands in them. What that means is settled in `refusal-verdicts.ts`.
 
 import type { BaseHttpResponseData } from '@crawlee/core';
 
 import { HEADER } from '../protocol/header-names.js';
 import { type RawHeaders, valuesOf } from '../protocol/raw-headers.js';
-import { gatewayBusy, sessionBanned, sessionLost, withCause, withoutRotationWords, wrongApiKey } from './errors.js';
 
 /** An answer that the gateway made itself. */
 export interface GatewayAnswer {
@@ -16,16 +15,6 @@ export interface GatewayAnswer {
   readonly retryAfterMs: number | undefined;
 }
 
-/** What an error of the gateway's means. */
-export interface Verdict {
-  readonly error: Error;
-  /** Whether the session itself is fine, so that Crawlee's error score must not rise for it. */
-  readonly isSessionFine: boolean;
-}
-
-/** As much of the gateway's own words as a message repeats. */
-const MAX_TOLD_LENGTH = 300;
-
 /**
  * Statuses of a refused tunnel, all that a client gets to see of it; got-scraping and http2-wrapper have three ways to
  * put it, one of which makes Crawlee rotate the session and two of which don't.
@@ -35,17 +24,12 @@ const MAX_TOLD_LENGTH = 300;
  */
 const TUNNEL_STATUS = /(?:proxy responded with|proxy server rejected the request with status code) (\d{3})/i;
 
-/** A refused tunnel shows its status only, so these name what that status can mean. */
-const TUNNEL_MEANINGS: Readonly<Record<number, string>> = {
-  429: 'too many requests running for this API key; lower maxConcurrency',
-  502: 'the target could not be reached',
-  503: 'no upstream is usable, or the wait is longer than the gateway holds requests',
-  504: 'the target did not answer in time',
-  523: 'the gateway does not allow this target; for private addresses start it with --allow-private',
-};
-
-/** Statuses of refused tunnels that say nothing about the session. */
-const FINE_STATUSES: ReadonlySet<number> = new Set([429, 503, 523]);
+/**
+ * What browsers say of a tunnel that was refused, all that they do say: Chromium and Firefox.
+ *
+ * @see https://source.chromium.org/chromium/chromium/src/+/main:net/base/net_error_list.h
+ */
+const BROWSER_TUNNEL = /ERR_TUNNEL_CONNECTION_FAILED|NS_ERROR_PROXY_/;
 
 /**
  * Finds an answer of the gateway's own among answers that came through it. In a blind tunnel the target's own header
@@ -91,50 +75,9 @@ export function readTunnelStatus(error: unknown): number | undefined {
   return status === undefined ? undefined : Number(status);
 }
 
-/** Judges an answer of the gateway's own. `text` is its body, `proxySessionId` the session it was about. */
-export function judgeAnswer(
-  { code, status, retryAfterMs }: Pick<GatewayAnswer, 'code' | 'status'> & Partial<GatewayAnswer>,
-  context: {
-    readonly text: string;
-    readonly gatewayUrl: string;
-    readonly targetUrl: string;
-    readonly proxySessionId: string | undefined;
-  },
-): Verdict {
-  if (status === 407 || code === 'bad_proxy_auth') {
-    return { error: wrongApiKey(context.gatewayUrl), isSessionFine: true };
-  }
-  if (code === 'bad_session_id' && context.proxySessionId !== undefined) {
-    return { error: sessionLost(context.proxySessionId), isSessionFine: false };
-  }
-  if (code === 'banned' && context.proxySessionId !== undefined) {
-    const { hostname: host } = new URL(context.targetUrl);
-    return { error: sessionBanned(context.proxySessionId, { host, retryAfterMs }), isSessionFine: false };
-  }
-  const said = context.text.trim().slice(0, MAX_TOLD_LENGTH) || 'no reason given';
-  const message = `The gateway answered ${status} ${code ?? ''} for ${context.targetUrl}: ${said}`;
-  const error = code === 'serverbusy' ? gatewayBusy(message) : new Error(withoutRotationWords(message));
-  return { error, isSessionFine: isFine(code) };
-}
-
-/**
- * Judges a tunnel that was refused although the gateway knows both key and session.
- *
- * @param isBusy whether others wait for the session's outgoing IP
- */
-export function judgeTunnel(
-  status: number,
-  { targetUrl, isBusy, cause }: { readonly targetUrl: string; readonly isBusy: boolean; readonly cause: unknown },
-): Verdict {
-  const meaning = TUNNEL_MEANINGS[status] ?? 'see its log for the reason';
-  const message = `The gateway opened no tunnel for ${targetUrl}: ${status}, ${meaning}`;
-  if (status === 503 && isBusy) return { error: gatewayBusy(message, cause), isSessionFine: true };
-  return { error: withCause(new Error(message), cause), isSessionFine: FINE_STATUSES.has(status) };
-}
-
-/** Whether a failure says nothing about the session: others are waiting, or the gateway can't. */
-function isFine(code: string | undefined): boolean {
-  return ['serverbusy', 'too_many_conns', 'user_session_limit', 'noslaves', 'domain_forbidden'].includes(code ?? '');
+/** Reads whether a browser was refused a tunnel, which is all that it says of it. */
+export function isTunnelFailure({ message }: Error): boolean {
+  return BROWSER_TUNNEL.test(message);
 }
 
 /**

@@ -1,13 +1,20 @@
 // Sessions of one gateway as the plugin needs them: made, asked for and ended over REST, with a fall-back for servers
 // that speak the plain protocol only. Which Crawlee session they belong to is not known here.
 
-import { setTimeout } from 'node:timers/promises';
-
 import { SessionsClientError } from '../client/client-error.js';
 import type { SessionsClient } from '../client/sessions-client.js';
-import type { CreateSessionBody, TunnelResource, UpstreamList, VerdictBody } from '../protocol/rest.js';
-import { allBanned, gatewayGone, gatewayNotRunning, gatewayStaysAway, notAGateway, wrongApiKey } from './errors.js';
-import type { GrantedSlot, SlotRefusal } from './slot-planner.js';
+import type {
+  CreateSessionBody,
+  RefusalResource,
+  SessionResource,
+  TunnelResource,
+  UpstreamList,
+  VerdictBody,
+} from '../protocol/rest.js';
+import { allBanned, gatewayBusy, notAGateway, wrongApiKey } from './errors.js';
+import { GatewayReturn } from './gateway-return.js';
+import { NoWayOut } from './no-way-out.js';
+import type { GrantedSlot, SlotRefusal } from './slot.js';
 
 /**
  * What is known of the gateway session that a Crawlee session is bound to.
@@ -28,7 +35,10 @@ export interface ProxySessionInfo {
 }
 
 /** What the gateway tells of a session that it knows. */
-export type SeenSession = Pick<ProxySessionInfo, 'nextUseInMs'>;
+export interface SeenSession extends Pick<ProxySessionInfo, 'nextUseInMs'> {
+  /** What it was refused last; undefined where that is nothing, or the server does not tell. */
+  readonly lastRefusal?: RefusalResource | undefined;
+}
 
 /** Who paces a session, and where it goes first. */
 type CreateOptions = Pick<CreateSessionBody, 'pacing' | 'host'>;
@@ -39,24 +49,21 @@ export type SessionTunnels = readonly TunnelResource[] | 'untold' | 'unknown';
 /** Codes of calls that no gateway answered. */
 const UNANSWERED = new Set(['econnrefused', 'econnreset', 'nxdomain', 'timeout', 'send_failed']);
 
-/** How long a gateway that does not answer is waited for at a time, and in all, in milliseconds. */
-const SHORTEST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 5_000;
-const GIVE_UP_AFTER_MS = 120_000;
-
 /** Makes and ends sessions of one API key. */
 export class GatewaySessions {
   readonly #client: SessionsClient;
   readonly #country: string | undefined;
-  #wasReached = false;
-  /** Since when it does not answer, in milliseconds of the monotonic clock. */
-  #goneSinceMs: number | undefined;
+  /** How long it has had no way out for anybody. */
+  readonly noWayOut: NoWayOut;
+  readonly #return: GatewayReturn;
   /** Whether the server has no `/api`. Learnt from its first answer. */
   #isPlain = false;
 
   constructor(client: SessionsClient, country: string | undefined) {
     this.#client = client;
     this.#country = country;
+    this.noWayOut = new NoWayOut(client.url);
+    this.#return = new GatewayReturn(client.url);
   }
 
   /** Where the gateway is, without the API key. */
@@ -69,15 +76,14 @@ export class GatewaySessions {
    * https targets too.
    *
    * @throws CriticalError for a wrong API key or no gateway at all, ProxySessionError if every outgoing IP is banned at
-   *   that host, else an Error
+   *   that host, RetryRequestError while no upstream is usable, else an Error
    */
   async create({ pacing = 'gateway', host }: CreateOptions = {}): Promise<ProxySessionInfo> {
     if (!this.#isPlain) {
       const created = await this.#ask(() =>
         this.#client.create({ bancheck: false, country: this.#country, pacing, host }),
-      ).catch((error: unknown) => {
-        if (!(error instanceof SessionsClientError) || error.code !== 'banned' || host === undefined) throw error;
-        throw allBanned(host, { retryAfterMs: error.retryAfterMs, cause: error });
+      ).catch(async (error: unknown) => {
+        throw await this.#explainNone(error, host);
       });
       if (created !== undefined) return { id: created.id, outgoingIp: created.outgoingIp };
     }
@@ -102,7 +108,7 @@ export class GatewaySessions {
       if (!(error instanceof SessionsClientError)) throw error;
       const { code, retryAfterMs } = error;
       if (code === 'bad_session_id') return 'lost';
-      if (code === 'serverbusy' || code === 'banned') return { code, retryAfterMs };
+      if (code === 'serverbusy' || code === 'banned' || code === 'noslaves') return { code, retryAfterMs };
       throw await this.#describe(error);
     }
   }
@@ -137,7 +143,7 @@ export class GatewaySessions {
   async look(id: string): Promise<SeenSession | undefined> {
     if (!this.#isPlain) {
       const found = await this.#ask(async () => ({ session: await this.#client.get(id) }));
-      if (found !== undefined) return found.session && { nextUseInMs: found.session.nextUseInMs };
+      if (found !== undefined) return found.session && seenOf(found.session);
     }
     const listed = await this.#ask(() => this.#client.listPlain());
     return listed !== undefined && Object.hasOwn(listed, id) ? {} : undefined;
@@ -173,23 +179,22 @@ export class GatewaySessions {
 
   /** An answer was read through the gateway, so one is there: its silence from now on may pass. */
   markReached(): void {
-    this.#wasReached = true;
-    this.#goneSinceMs = undefined;
+    this.#return.markReached();
   }
 
-  /**
-   * Waits a little for a gateway that does not answer, longer each time, so that its restart does not burn the queue.
-   *
-   * @returns what to tell Crawlee: try again, or stop the run if nothing ever answered, or nothing has for minutes
-   */
+  /** Waits a little for a gateway that does not answer. @returns what to tell Crawlee: try again, or stop the run */
   async awaitReturn(cause: unknown): Promise<Error> {
-    if (!this.#wasReached) return gatewayNotRunning(this.url, cause);
-    const nowMs = performance.now();
-    this.#goneSinceMs ??= nowMs;
-    const goneMs = nowMs - this.#goneSinceMs;
-    if (goneMs > GIVE_UP_AFTER_MS) return gatewayStaysAway(this.url, cause);
-    await setTimeout(Math.min(Math.max(goneMs, SHORTEST_WAIT_MS), LONGEST_WAIT_MS));
-    return gatewayGone(this.url, cause);
+    return this.#return.wait(cause);
+  }
+
+  /** What it means that no session was made. */
+  async #explainNone(error: unknown, host: string | undefined): Promise<unknown> {
+    if (!(error instanceof SessionsClientError)) return error;
+    const { code, message, retryAfterMs } = error;
+    if (code === 'banned' && host !== undefined) return allBanned(host, { retryAfterMs, cause: error });
+    // An upstream that there is not will never be usable.
+    if (code !== 'noslaves' || (await this.countOutgoingIps()) === undefined) return error;
+    return this.noWayOut.wait(gatewayBusy(message, error), retryAfterMs);
   }
 
   /** Makes a call; undefined if the server has nothing at that path. Other failures are put into Crawlee's words. */
@@ -211,9 +216,17 @@ export class GatewaySessions {
     if (!(error instanceof SessionsClientError)) return error;
     if (error.status === 401 || error.status === 407) return wrongApiKey(this.url, error);
     if (UNANSWERED.has(error.code)) return this.awaitReturn(error);
-    if (error.code === 'unexpected_answer' && !this.#wasReached) return notAGateway(this.url, error.message);
+    if (error.code === 'unexpected_answer' && !this.#return.wasReached) return notAGateway(this.url, error.message);
     return error;
   }
+}
+
+function seenOf({
+  nextUseInMs,
+  lastRefusal,
+}: Pick<SessionResource, 'nextUseInMs'> & Partial<SessionResource>): SeenSession {
+  // Gateways before this one have no such member.
+  return { nextUseInMs, lastRefusal: lastRefusal ?? undefined };
 }
 
 function unanswered(): undefined {

@@ -5,7 +5,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 
 import { ProxyConfiguration } from '@crawlee/core';
-import type { ProxyInfo } from '@crawlee/core';
+import type { ProxyInfo, Request } from '@crawlee/core';
 
 import { mergeBrowserCrawlerOptions } from './browser-crawler-options.js';
 import type { BrowserPresetOptions } from './browser-crawler-options.js';
@@ -14,6 +14,7 @@ import { isChromium } from './browser-launch.js';
 import type { Core } from './core.js';
 import { HeaderHop } from './header-hop.js';
 import { STEADY_HEADERS } from './header-transport.js';
+import { refuseWrongSession } from './pinned-request.js';
 import { writeProxyUrl } from './proxy-url.js';
 
 /** What is known of the proxy of each configuration, whose parts are copied and so no key of their own. */
@@ -65,33 +66,39 @@ function wayOf(core: Core): BrowserWay {
   if (known !== undefined) return known;
   const hop = new HeaderHop({ server: core.address, steadyHeaders: STEADY_HEADERS });
   const hopCore: Core = { ...core, address: hop.address, transport: 'credentials' };
-  const way = { hop, core: hopCore, configuration: new HopProxyConfiguration(hop, core.bindings) };
+  const way = { hop, core: hopCore, configuration: new HopProxyConfiguration(hop, core) };
   WAYS.set(core.bindings, way);
   return way;
+}
+
+/** What Crawlee hands over beside the session. */
+interface RequestHolder {
+  readonly request?: Request;
 }
 
 /** Gives each Crawlee session the proxy of this process, and its gateway session, made over REST, in the password. */
 class HopProxyConfiguration extends ProxyConfiguration {
   readonly #hop: HeaderHop;
-  readonly #bindings: Core['bindings'];
+  readonly #core: Core;
 
-  constructor(hop: HeaderHop, bindings: Core['bindings']) {
+  constructor(hop: HeaderHop, core: Core) {
     super();
     this.#hop = hop;
-    this.#bindings = bindings;
+    this.#core = core;
   }
 
-  override async newProxyInfo(sessionId?: string | number): Promise<ProxyInfo> {
-    const url = await this.newUrl(sessionId);
+  override async newProxyInfo(sessionId?: string | number, options?: RequestHolder): Promise<ProxyInfo> {
+    const url = await this.newUrl(sessionId, options);
     const { username, password, hostname, port } = new URL(url);
     const session = sessionId === undefined ? {} : { sessionId: String(sessionId) };
     return { ...session, url, username, password: decodeURIComponent(password), hostname, port };
   }
 
-  override async newUrl(sessionId?: string | number): Promise<string> {
+  override async newUrl(sessionId?: string | number, { request }: RequestHolder = {}): Promise<string> {
     await this.#hop.listen();
     if (sessionId === undefined) return writeProxyUrl(this.#hop.address);
-    const { id } = await this.#bindings.bind(String(sessionId));
+    if (request !== undefined) refuseWrongSession(this.#core, String(sessionId), request);
+    const { id } = await this.#core.bindings.bind(String(sessionId));
     return writeProxyUrl(this.#hop.address, id);
   }
 }

@@ -2,38 +2,61 @@
 // between, the request still goes out in it.
 
 import type { SessionBindings } from './session-bindings.js';
+import { currentTask, whenTaskEnds } from './task-context.js';
 
-/** A request that is not sent within this time never will be, or keeps its session by itself. */
+/**
+ * A request of which it is not known when its task ends is not sent after this time, or keeps its session by itself. Such
+ * are only those that a run begins with.
+ */
 const HOLD_MS = 60_000;
 
-/** Requests between the choice of their session and their sending, by Crawlee session. Bounded by the requests in flight. */
+/** One request between the choice of its session and its sending. */
+interface Hold {
+  readonly crawleeId: string;
+  /** The task it is of; undefined where it is not known. */
+  readonly task: object | undefined;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** The holds of one configuration, by Crawlee session. Bounded by the requests in flight. */
 export class HeldBindings {
   readonly #bindings: SessionBindings;
-  readonly #held = new Map<string, NodeJS.Timeout[]>();
+  readonly #held = new Map<string, readonly Hold[]>();
 
   constructor(bindings: SessionBindings) {
     this.#bindings = bindings;
   }
 
-  /** Keeps the gateway session for one request. */
+  /** Keeps the gateway session for one request, until it is sent or its task is over. */
   hold(crawleeId: string): void {
     this.#bindings.enter(crawleeId);
-    const timer = setTimeout(() => this.#drop(crawleeId, timer), HOLD_MS);
+    const timer = setTimeout(() => this.#drop(hold), HOLD_MS);
     timer.unref();
-    this.#held.set(crawleeId, [...(this.#held.get(crawleeId) ?? []), timer]);
+    const hold: Hold = { crawleeId, task: currentTask(), timer };
+    this.#held.set(crawleeId, [...(this.#held.get(crawleeId) ?? []), hold]);
+    // A page that could not be opened, or whose hooks failed, is never sent.
+    whenTaskEnds(() => this.#drop(hold));
   }
 
-  /** A request is being sent, or was answered: whoever sends it keeps the session from now on. */
+  /** The request of the running task is being sent, or never will be: whoever sends it keeps the session from now on. */
   release(crawleeId: string): void {
-    const [first] = this.#held.get(crawleeId) ?? [];
-    if (first !== undefined) this.#drop(crawleeId, first);
+    const task = currentTask();
+    const hold = this.#held.get(crawleeId)?.find((one) => one.task === task);
+    if (hold !== undefined) this.#drop(hold);
   }
 
-  #drop(crawleeId: string, timer: NodeJS.Timeout): void {
+  #drop(hold: Hold): void {
+    const { crawleeId, timer } = hold;
+    const held = this.#held.get(crawleeId) ?? [];
+    if (!held.includes(hold)) return;
     clearTimeout(timer);
-    const rest = (this.#held.get(crawleeId) ?? []).filter((other) => other !== timer);
-    if (rest.length === 0) this.#held.delete(crawleeId);
-    else this.#held.set(crawleeId, rest);
+    if (held.length === 1) this.#held.delete(crawleeId);
+    else {
+      this.#held.set(
+        crawleeId,
+        held.filter((other) => other !== hold),
+      );
+    }
     this.#bindings.leave(crawleeId);
   }
 }

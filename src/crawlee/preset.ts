@@ -30,6 +30,7 @@ export interface GivenOptions {
   readonly maxConcurrency?: number;
   readonly autoscaledPoolOptions?: { readonly maxConcurrency?: number };
   readonly respectRobotsTxtFile?: unknown;
+  readonly errorHandler?: ErrorHandler;
 }
 
 /** What of a request's context is looked at to hold tasks back. */
@@ -51,7 +52,11 @@ export interface Preset {
   readonly prepare: (context: NavigationContext & LimitedContext & HeldContext) => Promise<void>;
   /** What is done when the page was loaded. */
   readonly verify: (context: LoadedContext) => Promise<void>;
+  readonly errorHandler: ErrorHandler;
 }
+
+/** What a crawler calls before it tries a request again. */
+type ErrorHandler = (context: HeldContext, error: Error) => unknown;
 
 /**
  * Makes the common part of a preset.
@@ -85,6 +90,11 @@ export function createPreset(core: Core, own: ProxyConfiguration, given: GivenOp
       if (!limitsConcurrency(given)) await limitConcurrency(context, core.gateway);
     },
     verify: (context) => core.truth.verify(context),
+    errorHandler(context, error) {
+      // A request that was put into another session than it names never came as far as a page.
+      watchTasks(context);
+      return given.errorHandler?.(context, error);
+    },
   };
 }
 

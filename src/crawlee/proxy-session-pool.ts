@@ -1,8 +1,8 @@
 // Crawlee's session pool with sessions that are bound to gateway sessions, and the way into a crawler that takes no
-// pool of its own. This is the one file that touches what Crawlee 3 declares protected: `maxPoolSize`,
-// `sessionOptions` and `_removeRetiredSessions` of SessionPool. Checked on Crawlee 3.13.0 and 3.18.1; the test of this
-// file names the versions, and fails on one that it does not know. Of AutoscaledPool it touches the private
-// `isTaskReadyFunction` and `runTaskFunction`.
+// pool of its own. This is the one file that touches what Crawlee 3 declares protected: `maxPoolSize`, `sessions`,
+// `sessionOptions`, `keyValueStore`, `persistStateKey`, `persistenceOptions` and `_removeRetiredSessions` of SessionPool,
+// and private: `isTaskReadyFunction` and `runTaskFunction` of AutoscaledPool. Checked on Crawlee 3.13.0 and 3.18.1;
+// `checked-versions.test.ts` names the versions too, and fails on one that is newer.
 
 import { SessionPool } from '@crawlee/core';
 import type { Configuration, CreateSession, Session, SessionOptions, SessionPoolOptions } from '@crawlee/core';
@@ -16,6 +16,7 @@ import type { SessionWatch } from './proxy-session.js';
 import { ReadyFirst } from './ready-first.js';
 import type { PoolAccess } from './ready-first.js';
 import type { SessionProxyConfiguration } from './session-proxy-configuration.js';
+import { claimState, hasEnded, releaseState } from './shared-state.js';
 import { pinnedSessionId, runTask } from './task-context.js';
 
 /** Sessions of a pool whose gateway can't be asked how many outgoing IPs it has. */
@@ -84,9 +85,24 @@ export class ProxySessionPool extends SessionPool {
 
   override async teardown(...given: Parameters<SessionPool['teardown']>): Promise<void> {
     await super.teardown(...given);
+    releaseState(this);
     await CORES.get(this)?.bindings.settled();
     await CORES.get(this)?.interruption.runEnded();
     await CORES.get(this)?.slots?.giveBackAll();
+  }
+
+  /**
+   * Crawlee throws the state of a pool away when its crawler runs again, with a pool of its own: no run will go on with
+   * these sessions. Those that another pool took over meanwhile are that one's.
+   */
+  override async resetStore(...given: Parameters<SessionPool['resetStore']>): Promise<void> {
+    await super.resetStore(...given);
+    const core = CORES.get(this);
+    if (core === undefined || !hasEnded(this)) return;
+    for (const session of this.sessions) {
+      if (core.adopted.find(session.id) === session) core.bindings.release(session.id);
+    }
+    await core.bindings.settled();
   }
 
   /** Sessions that are dropped because their time was up were never retired, so this is where theirs ends. */
@@ -133,6 +149,9 @@ async function adopt(pool: SessionPool, core: Core, maxPoolSize: number | undefi
   if (CORES.has(pool)) return;
   CORES.set(pool, core);
   core.interruption.reset();
+  if (pool['persistenceOptions'].enable === true) {
+    claimState(pool, { store: pool['keyValueStore'], key: pool['persistStateKey'] }, core.log);
+  }
   // Crawlee 3 takes no pool from outside: https://github.com/apify/crawlee/issues/3445
   if (!(pool instanceof ProxySessionPool)) Object.setPrototypeOf(pool, ProxySessionPool.prototype);
   // Crawlee asks for one session after the other, so that none is made before the size is known.

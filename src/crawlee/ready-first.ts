@@ -140,9 +140,12 @@ export class ReadyFirst {
     const waitMs = starts.length === 0 ? 0 : Math.min(...starts) - nowMs;
     if (waitMs < LONG_WAIT_MS || nowMs - this.#saidAtMs < SAY_EVERY_MS) return;
     this.#saidAtMs = nowMs;
+    const isWayless = sessions.every(({ id }) => slots.refusedFor(id) === 'noslaves');
     core.log.info(
-      `Waiting ${Math.round(waitMs / 1000)} s for the next use: ${sessions.length} sessions have all been used, and the ` +
-        'gateway keeps a distance between uses of their outgoing IPs; more upstreams or a shorter delay would be faster',
+      isWayless
+        ? `Waiting: the gateway has no usable upstream for any of ${sessions.length} sessions; see \`session-proxy check\``
+        : `Waiting ${Math.round(waitMs / 1000)} s for the next use: ${sessions.length} sessions have all been used, and ` +
+            'the gateway keeps a distance between uses of their outgoing IPs; more upstreams or a shorter delay would be faster',
     );
   }
 }

@@ -3,6 +3,8 @@
 
 import { configurationClosed, sessionEnded, sessionLost } from './errors.js';
 import type { ProxySessionInfo } from './gateway-sessions.js';
+import { SessionEnds } from './session-ends.js';
+import type { EndedBinding, SessionEndsOptions } from './session-ends.js';
 
 /**
  * Crawlee sessions bound at a time; past it the one unused for longest loses its gateway session. As many as a gateway
@@ -11,36 +13,24 @@ import type { ProxySessionInfo } from './gateway-sessions.js';
  */
 const MAX_BINDINGS = 5_000;
 
-/** Ended Crawlee sessions that are remembered, for requests that were on their way when theirs ended. */
-const MAX_ENDED = 1_000;
-
-/** Deletions sent at a time by `close()`. */
-const DELETE_CONCURRENCY = 20;
-
-interface Binding {
-  /** The gateway session that an earlier run left to this Crawlee session. */
-  readonly kept: ProxySessionInfo | undefined;
+interface Binding extends EndedBinding {
   creation: Promise<ProxySessionInfo> | undefined;
   info: ProxySessionInfo | undefined;
   /** Requests that were sent and not answered yet. */
   inFlight: number;
   hasEnded: boolean;
-  /** What is told the gateway before the session is ended there. */
   farewell: ((id: string) => Promise<void>) | undefined;
 }
 
 /** How bindings are made and undone. */
-export interface SessionBindingsOptions {
+export interface SessionBindingsOptions extends SessionEndsOptions {
   readonly create: (crawleeId: string, host?: string) => Promise<ProxySessionInfo>;
   /** Whether the gateway knows a session that an earlier run left. */
   readonly isThere: (id: string) => Promise<boolean>;
   /** Whether a Crawlee session goes on with a new gateway session where its own was lost. */
-  readonly recreatesLost: boolean;
+  readonly recreatesLost: (crawleeId: string) => boolean;
   /** Whether `create` failed because the API key has as many sessions as allowed. */
   readonly isFull: (error: unknown) => boolean;
-  /** Ends a session at the gateway. Rejections are told to `onDeleteFailed` and nobody else. */
-  readonly delete: (id: string) => Promise<void>;
-  readonly onDeleteFailed: (id: string, error: unknown) => void;
 }
 
 /** The bindings of one configuration. Crawlee's own session ids stay in here and are never sent. */
@@ -48,13 +38,12 @@ export class SessionBindings {
   readonly #options: SessionBindingsOptions;
   /** At most `MAX_BINDINGS`, least recently used first. */
   readonly #bindings = new Map<string, Binding>();
-  /** At most `MAX_ENDED`, oldest first. */
-  readonly #ended = new Set<string>();
-  readonly #deletions = new Set<Promise<void>>();
+  readonly #ends: SessionEnds;
   #isClosed = false;
 
   constructor(options: SessionBindingsOptions) {
     this.#options = options;
+    this.#ends = new SessionEnds(options);
   }
 
   /**
@@ -65,7 +54,7 @@ export class SessionBindings {
    */
   async bind(crawleeId: string, create = () => this.#options.create(crawleeId)): Promise<ProxySessionInfo> {
     if (this.#isClosed) throw configurationClosed();
-    if (this.#ended.has(crawleeId)) throw sessionEnded(crawleeId);
+    if (this.#ends.has(crawleeId)) throw sessionEnded(crawleeId);
     const binding = this.#take(crawleeId);
     if (binding.info !== undefined) return binding.info;
     binding.creation ??= this.#open(crawleeId, binding, create);
@@ -79,7 +68,7 @@ export class SessionBindings {
 
   /** Leaves a Crawlee session the gateway session it had in an earlier run; its first `bind` sees whether it is there. */
   keep(crawleeId: string, kept: ProxySessionInfo): void {
-    if (this.#isClosed || this.#ended.has(crawleeId) || this.#bindings.has(crawleeId)) return;
+    if (this.#isClosed || this.#ends.has(crawleeId) || this.#bindings.has(crawleeId)) return;
     this.#makeRoom();
     this.#bindings.set(crawleeId, createBinding(kept));
   }
@@ -97,7 +86,7 @@ export class SessionBindings {
 
   /** The gateway has lost a session: as the options say, another is made at the next `bind`, or none ever. */
   lose(crawleeId: string, lostId = this.#bindings.get(crawleeId)?.info?.id): void {
-    if (!this.#options.recreatesLost) this.forget(crawleeId);
+    if (!this.#options.recreatesLost(crawleeId)) this.forget(crawleeId);
     else if (lostId !== undefined) this.replace(crawleeId, lostId);
   }
 
@@ -149,7 +138,7 @@ export class SessionBindings {
   release(crawleeId: string, farewell?: (id: string) => Promise<void>): void {
     const binding = this.#bindings.get(crawleeId);
     if (binding === undefined) {
-      this.#rememberEnd(crawleeId);
+      this.#ends.remember(crawleeId);
       return;
     }
     if (!binding.hasEnded) binding.farewell = farewell;
@@ -160,12 +149,12 @@ export class SessionBindings {
   /** The gateway has lost the session: there is nothing to end there, and nothing more to send in it. */
   forget(crawleeId: string): void {
     this.#bindings.delete(crawleeId);
-    this.#rememberEnd(crawleeId);
+    this.#ends.remember(crawleeId);
   }
 
   /** Waits for the ends that are under way. Never rejects. */
   async settled(): Promise<void> {
-    await Promise.all(this.#deletions);
+    await this.#ends.settled();
   }
 
   /** Ends all sessions unless they are to be kept; `bind` throws from now on. Never throws itself. */
@@ -173,18 +162,12 @@ export class SessionBindings {
     this.#isClosed = true;
     const bindings = [...this.#bindings.values()];
     this.#bindings.clear();
-    const workers = Array.from({ length: DELETE_CONCURRENCY }, async () => {
-      for (let binding = bindings.pop(); binding !== undefined; binding = bindings.pop()) {
-        // One after another in each worker is what limits them.
-        // oxlint-disable-next-line no-await-in-loop
-        await this.#settle(binding, keepSessions);
-      }
-    });
-    await Promise.all([...workers, ...this.#deletions]);
+    await this.#ends.forAll(bindings, (binding) => this.#settle(binding, keepSessions));
+    await this.#ends.settled();
   }
 
   async #settle(binding: Binding, keepSession: boolean): Promise<void> {
-    const deletion = keepSession ? Promise.resolve() : this.#delete(binding);
+    const deletion = keepSession ? Promise.resolve() : this.#ends.delete(binding);
     // With transport 'headers' a first request may be held for minutes; its session is ended once it has come.
     if (binding.info === undefined && binding.inFlight > 0) return;
     await deletion;
@@ -192,17 +175,7 @@ export class SessionBindings {
 
   #end(crawleeId: string, binding: Binding): void {
     this.forget(crawleeId);
-    const deletion = this.#delete(binding);
-    this.#deletions.add(deletion);
-    void deletion.finally(() => this.#deletions.delete(deletion));
-  }
-
-  async #delete(binding: Binding): Promise<void> {
-    // One that could not be made left nothing to end, and whoever asked for it was told.
-    const info = (await binding.creation?.catch(() => undefined)) ?? binding.kept;
-    if (info === undefined) return;
-    await binding.farewell?.(info.id);
-    await this.#options.delete(info.id).catch((error: unknown) => this.#options.onDeleteFailed(info.id, error));
+    this.#ends.begin(binding);
   }
 
   #take(crawleeId: string): Binding {
@@ -230,7 +203,7 @@ export class SessionBindings {
   /** Goes on with the session of an earlier run, if the gateway knows it still. */
   async #resume(crawleeId: string, kept: ProxySessionInfo): Promise<ProxySessionInfo> {
     if (await this.#options.isThere(kept.id)) return kept;
-    if (this.#options.recreatesLost) return this.#create(() => this.#options.create(crawleeId));
+    if (this.#options.recreatesLost(crawleeId)) return this.#create(() => this.#options.create(crawleeId));
     this.forget(crawleeId);
     throw sessionLost(kept.id);
   }
@@ -241,7 +214,7 @@ export class SessionBindings {
       return await create();
     } catch (error) {
       if (!this.#options.isFull(error) || !this.#endOldest()) throw error;
-      await Promise.all(this.#deletions);
+      await this.#ends.settled();
       return create();
     }
   }
@@ -258,13 +231,6 @@ export class SessionBindings {
       return true;
     }
     return false;
-  }
-
-  #rememberEnd(crawleeId: string): void {
-    this.#ended.add(crawleeId);
-    if (this.#ended.size <= MAX_ENDED) return;
-    const [oldest] = this.#ended;
-    if (oldest !== undefined) this.#ended.delete(oldest);
   }
 }
 

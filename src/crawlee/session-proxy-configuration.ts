@@ -1,42 +1,26 @@
-// The plugin as users hold it: Crawlee's proxy configuration, with a gateway session for each Crawlee session. Puts the
-// parts together; what each decides is in its own file.
+// The plugin as users hold it: Crawlee's proxy configuration, with a gateway session for each Crawlee session. Says what
+// users can call; what happens then is decided in the files of its parts, which `create-core.ts` puts together.
 
-import { log, ProxyConfiguration } from '@crawlee/core';
+import { ProxyConfiguration } from '@crawlee/core';
 import type { ProxyInfo, Request, Session } from '@crawlee/core';
 
-import { SessionsClientError } from '../client/client-error.js';
-import { SessionsClient } from '../client/sessions-client.js';
 import type { GatewayOptions } from '../gateway/gateway-options.js';
-import { AdoptedSessions } from './adopted-sessions.js';
 import { mergeBasicCrawlerOptions } from './basic-crawler-options.js';
 import { mergeBrowserCrawlerOptions } from './browser-crawler-options.js';
 import type { BrowserPresetOptions } from './browser-crawler-options.js';
-import { BusyTurns } from './busy-turns.js';
 import { registerCore } from './core.js';
 import type { Core } from './core.js';
+import { createCore, DEFAULT_MAX_HOLD_MS } from './create-core.js';
 import { DropInBrowsers } from './drop-in-browsers.js';
 import { headersNeedPreset } from './errors.js';
-import { GatewaySessions } from './gateway-sessions.js';
 import type { ProxySessionInfo } from './gateway-sessions.js';
 import { closeBrowserWay, mergeHeaderBrowserOptions } from './header-browsers.js';
-import { HeldBindings } from './held-bindings.js';
 import { HoldWatch } from './hold-watch.js';
 import { mergeHttpCrawlerOptions } from './http-crawler-options.js';
-import { refuseWrongSession } from './pinned-request.js';
-import { hostOf } from './ready-first.js';
-import { readySession } from './ready-session.js';
-import { Interruption } from './interruption.js';
 import { resolveOptions, splitLaunchOptions } from './options.js';
-import type { LaunchedOptions, ResolvedOptions, SessionProxyConfigurationOptions } from './options.js';
+import type { LaunchedOptions, SessionProxyConfigurationOptions } from './options.js';
+import { proxyOfSession } from './proxy-of-session.js';
 import { writeProxyUrl } from './proxy-url.js';
-import { SessionBindings } from './session-bindings.js';
-import { createSlots } from './slots.js';
-import type { SlotPlanner } from './slot-planner.js';
-import { TruthCheck } from './truth-check.js';
-import { Verdicts } from './verdicts.js';
-
-/** A gateway's own default of `delays.maxHold`, in milliseconds: what is reckoned with where it can't be asked. */
-const DEFAULT_MAX_HOLD_MS = 900_000;
 
 /** What Crawlee hands over beside the session: in Crawlee 4 alone, in Crawlee 3 after the session's id. */
 export interface NewProxyInfoOptions {
@@ -92,6 +76,9 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
   /**
    * Starts a gateway in this process, on any free port unless `port` says otherwise; `close()` stops it.
    *
+   * Ours: with transport `credentials` it looks into no tunnel unless `intercept` says otherwise. The plugin needs nothing
+   * of what is inside, and https without a session (`newUrl()` alone) shows the certificates of targets, not the gateway's.
+   *
    * @throws ConfigurationError or TypeError for bad options, the system's error if the gateway can't listen
    * @example
    * ```ts
@@ -104,7 +91,11 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
     const { plugin, gateway: gatewayOptions } = splitLaunchOptions(options);
     // Only here is the server needed: whoever has a gateway elsewhere need not load it.
     const { Gateway } = await import('../gateway/index.js');
-    const gateway = new Gateway({ ...gatewayOptions, port: gatewayOptions.port ?? 0 });
+    const gateway = new Gateway({
+      ...gatewayOptions,
+      port: gatewayOptions.port ?? 0,
+      intercept: gatewayOptions.intercept ?? (plugin.transport === 'headers' ? 'auto' : 'never'),
+    });
     await gateway.listen();
     try {
       const configuration = new SessionProxyConfiguration({ ...plugin, proxyUrl: gateway.proxyUrl });
@@ -157,33 +148,11 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
     options?: NewProxyInfoOptions,
   ): Promise<string> {
     if (typeof sessionId === 'object' || sessionId === undefined) return this.proxyUrl;
-    const { address, adopted, bindings, transport, slots } = this.#core;
     const crawleeId = String(sessionId);
-    const hasPreset = adopted.has(crawleeId);
-    if (hasPreset && options?.request !== undefined) refuseWrongSession(this.#core, crawleeId, options.request);
-    if (transport === 'headers') {
-      if (!hasPreset) throw headersNeedPreset();
-      // The HTTP client of the preset puts the session on the request itself.
-      return this.proxyUrl;
-    }
-    const { id } = await bindings.bindFor(crawleeId, hostOf(options?.request?.url));
-    if (!hasPreset) this.#holdWatch.look(id);
-    else if (slots?.isNeeded === true && options?.request !== undefined) {
-      return writeProxyUrl(address, await this.#awaitSlot(crawleeId, options.request));
-    }
-    return writeProxyUrl(address, id);
-  }
-
-  /** Waits for the request's turn; its gateway session is kept until it is sent, whatever becomes of the Crawlee session. */
-  async #awaitSlot(crawleeId: string, { url }: Request): Promise<string> {
-    const { held } = this.#core;
-    held.hold(crawleeId);
-    try {
-      return await readySession(this.#core, { crawleeId, url });
-    } catch (error) {
-      held.release(crawleeId);
-      throw error;
-    }
+    const hasPreset = this.#core.adopted.has(crawleeId);
+    const { url, proxySessionId } = await proxyOfSession(this.#core, crawleeId, options?.request);
+    if (proxySessionId !== undefined && !hasPreset) this.#holdWatch.look(proxySessionId);
+    return url;
   }
 
   /**
@@ -272,51 +241,3 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
 }
 
 const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
-
-function createCore(options: ResolvedOptions): Core {
-  const { address, transport, country } = options;
-  const pluginLog = log.child({ prefix: 'SessionProxy' });
-  const gateway = new GatewaySessions(new SessionsClient(writeProxyUrl(address)), country);
-  const adopted = new AdoptedSessions();
-  const slots: SlotPlanner | undefined =
-    options.pacing === 'client'
-      ? createSlots(gateway, {
-          onLost: (crawleeId) => bindings.lose(crawleeId),
-          onBanned: (crawleeId) => verdicts.endBanned(adopted.find(crawleeId)),
-        })
-      : undefined;
-  const bindings = new SessionBindings({
-    create: (crawleeId, host) =>
-      gateway.create({ pacing: slots?.isNeeded === true && adopted.has(crawleeId) ? 'client' : 'gateway', host }),
-    isThere: async (id) => (await gateway.look(id)) !== undefined,
-    recreatesLost: options.onSessionLost === 'recreate',
-    delete: (id) => gateway.delete(id),
-    isFull: (error) => error instanceof SessionsClientError && error.code === 'user_session_limit',
-    onDeleteFailed: (id, error) => {
-      // It ends by itself after the gateway's `sessions.ttl`.
-      pluginLog.debug(`Session ${id} was not deleted: ${error instanceof Error ? error.message : String(error)}`);
-    },
-  });
-  const verdicts = new Verdicts({
-    bindings,
-    report: (id, verdict) => gateway.report(id, verdict),
-    onFailed: (id, error) => pluginLog.debug(`A verdict on session ${id} was not told`, { error }),
-  });
-  return {
-    options,
-    address,
-    transport,
-    gateway,
-    bindings,
-    adopted,
-    held: new HeldBindings(bindings),
-    slots,
-    lastHost: { name: undefined },
-    busyTurns: new BusyTurns(),
-    truth: new TruthCheck({ gateway, bindings, verdicts, transport, onMismatch: options.onMismatch, log: pluginLog }),
-    verdicts,
-    interruption: new Interruption(),
-    log: pluginLog,
-    maxHoldMs: DEFAULT_MAX_HOLD_MS,
-  };
-}

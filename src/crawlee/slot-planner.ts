@@ -1,34 +1,18 @@
 // Who may go next: books the next start of each session ahead, and hands a session out when its time has come. Waiting is
 // done here, outside Crawlee's time limits. How slots are booked comes in; Crawlee's classes are not known here.
 
-import { setTimeout as sleep } from 'node:timers/promises';
-
-/** A started slot covers requests for two minutes at the gateway; this much later it is not begun on. */
-const FRESH_MS = 100_000;
+import { SlotAlarm } from './slot-alarm.js';
+import { slotOf, SlotStarts } from './slot.js';
+import type { GrantedSlot, Slot, SlotRefusal } from './slot.js';
 
 /** A session is handed out this much before its start: what a task needs until its request can go out. */
 const LEAD_MS = 25;
-
-/** Outgoing IPs whose last use is remembered; past that the oldest is forgotten. As many as plans. */
-const MAX_IPS = 5_000;
 
 /** How long a booking that failed is not tried again, where the gateway did not say. */
 const RETRY_AFTER_MS = 1_000;
 
 /** Plans kept; past that the one longest unused is forgotten, and its slot lapses. As many as bindings. */
 const MAX_PLANS = 5_000;
-
-/** A slot as the gateway grants it. */
-export interface GrantedSlot {
-  readonly slot: string;
-  readonly startsInMs: number;
-  /** Wait of the use after this one: the gap behind this one comes of it. */
-  readonly nextUseInMs: number;
-  readonly outgoingIp: string;
-}
-
-/** A slot that was refused; `lost`: the gateway does not know the session. */
-export type SlotRefusal = { readonly code: string; readonly retryAfterMs: number | undefined } | 'lost';
 
 /** What of a gateway's delays is looked at. */
 export interface Delays {
@@ -53,20 +37,13 @@ export interface SlotPlannerOptions {
   readonly nowMs: () => number;
 }
 
-interface Slot {
-  readonly id: string;
-  readonly host: string;
-  readonly outgoingIp: string;
-  readonly startsAtMs: number;
-  /** The gap to keep behind it. */
-  readonly delayMs: number;
-}
-
 interface Plan {
   readonly proxySessionId: string;
   slot: Slot | undefined;
   booking: Promise<SlotRefusal | undefined> | undefined;
   notBeforeMs: number;
+  /** Why none was granted the last time. */
+  refusedFor: string | undefined;
   /** Slots that were handed out with the session and not used yet: when each started. */
   readonly granted: Slot[];
 }
@@ -75,20 +52,19 @@ interface Plan {
 export class SlotPlanner {
   readonly #options: SlotPlannerOptions;
   readonly #plans = new Map<string, Plan>();
-  readonly #listeners = new Set<() => void>();
-  /** When each outgoing IP may be used again, by what really went out. */
-  readonly #freeAtMs = new Map<string, number>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #alarm: SlotAlarm;
+  readonly #starts: SlotStarts;
   #delays: Delays | undefined;
 
   constructor(options: SlotPlannerOptions) {
     this.#options = options;
+    this.#starts = new SlotStarts(options.nowMs);
+    this.#alarm = new SlotAlarm(options.nowMs, () => [...this.#plans.values()].map((plan) => this.#comesAtMs(plan)));
   }
 
   /** Calls back whenever a slot starts. @returns how to end that */
   onStart(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#alarm.listen(listener);
   }
 
   /** Learns what has to be known before the first slot. */
@@ -114,15 +90,20 @@ export class SlotPlanner {
   /** When a session may go next, in milliseconds of the clock; undefined where nothing is booked for it. */
   startsAtMs(crawleeId: string): number | undefined {
     const { slot, notBeforeMs } = this.#plans.get(crawleeId) ?? {};
-    if (slot !== undefined && this.#isFresh(slot.startsAtMs)) return this.#dueAtMs(slot);
+    if (slot !== undefined && this.#starts.isFresh(slot)) return this.#starts.dueAtMs(slot);
     return notBeforeMs !== undefined && notBeforeMs > this.#options.nowMs() ? notBeforeMs : undefined;
+  }
+
+  /** Why a session was granted no slot the last time; undefined where it was, or none was asked for. */
+  refusedFor(crawleeId: string): string | undefined {
+    return this.#plans.get(crawleeId)?.refusedFor;
   }
 
   /** Whether a session may go now, or as soon as its task is ready to: its slot has started and was not used. */
   isReady(crawleeId: string): boolean {
     const slot = this.#plans.get(crawleeId)?.slot;
-    if (slot === undefined || !this.#isFresh(slot.startsAtMs)) return false;
-    return this.#dueAtMs(slot) - LEAD_MS <= this.#options.nowMs();
+    if (slot === undefined || !this.#starts.isFresh(slot)) return false;
+    return this.#starts.dueAtMs(slot) - LEAD_MS <= this.#options.nowMs();
   }
 
   /** Hands the started slot of a session out with it. */
@@ -136,7 +117,7 @@ export class SlotPlanner {
   /** Books the next slot of a session, unless one is booked or being booked, or it is too early to ask again. */
   plan(crawleeId: string, proxySessionId: string, host: string): void {
     const plan = this.#planOf(crawleeId, proxySessionId);
-    if (plan.slot !== undefined && !this.#isFresh(plan.slot.startsAtMs)) plan.slot = undefined;
+    if (plan.slot !== undefined && !this.#starts.isFresh(plan.slot)) plan.slot = undefined;
     if (plan.slot !== undefined || plan.booking !== undefined || plan.notBeforeMs > this.#options.nowMs()) return;
     void this.#bookAhead(crawleeId, plan, host);
   }
@@ -150,7 +131,10 @@ export class SlotPlanner {
   async cover(crawleeId: string, proxySessionId: string, host: string): Promise<SlotRefusal | undefined> {
     const plan = this.#planOf(crawleeId, proxySessionId);
     const granted = this.#takeGranted(plan, host);
-    if (granted !== undefined) return this.#go(granted);
+    if (granted !== undefined) {
+      await this.#starts.begin(granted);
+      return undefined;
+    }
     // One at a time takes the slot that is booked; the others book their own behind it.
     while (plan.slot === undefined || !this.#fits(plan.slot, host)) {
       plan.slot = undefined;
@@ -160,29 +144,8 @@ export class SlotPlanner {
     }
     const { slot } = plan;
     plan.slot = undefined;
-    return this.#go(slot);
-  }
-
-  /** Waits for the start of a slot, and notes when it is really begun on: a late one pushes the next one back. */
-  async #go(slot: Slot): Promise<undefined> {
-    for (let leftMs = this.#leftMs(slot); leftMs > 0; leftMs = this.#leftMs(slot)) {
-      // oxlint-disable-next-line no-await-in-loop -- another use of that outgoing IP may have begun late meanwhile
-      await sleep(Math.ceil(leftMs));
-    }
-    const { outgoingIp, delayMs } = slot;
-    this.#freeAtMs.delete(outgoingIp);
-    this.#freeAtMs.set(outgoingIp, this.#options.nowMs() + delayMs);
-    const [oldest] = this.#freeAtMs.keys();
-    if (this.#freeAtMs.size > MAX_IPS && oldest !== undefined) this.#freeAtMs.delete(oldest);
-  }
-
-  #leftMs(slot: Slot): number {
-    return this.#dueAtMs(slot) - this.#options.nowMs();
-  }
-
-  /** When a slot may be begun on: at its start, and a whole delay after the last use that we began on that outgoing IP. */
-  #dueAtMs({ startsAtMs, outgoingIp }: Slot): number {
-    return Math.max(startsAtMs, this.#freeAtMs.get(outgoingIp) ?? -Infinity);
+    await this.#starts.begin(slot);
+    return undefined;
   }
 
   #takeGranted(plan: Plan, host: string): Slot | undefined {
@@ -192,8 +155,8 @@ export class SlotPlanner {
     return undefined;
   }
 
-  #fits({ startsAtMs, host }: Slot, wanted: string): boolean {
-    return this.#isFresh(startsAtMs) && (host === wanted || this.#delays?.perDomain !== true);
+  #fits(slot: Slot, wanted: string): boolean {
+    return this.#starts.isFresh(slot) && (slot.host === wanted || this.#delays?.perDomain !== true);
   }
 
   /** A slot for the wrong host is not waited for: it lapses, which costs that host one delay. */
@@ -214,7 +177,7 @@ export class SlotPlanner {
 
   /** Gives all slots back that have not started. */
   async giveBackAll(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#alarm.stop();
     await Promise.all([...this.#plans.values()].map((plan) => this.#giveBack(plan)));
   }
 
@@ -231,7 +194,7 @@ export class SlotPlanner {
     plan.booking = this.#ask(plan, host).finally(() => {
       plan.booking = undefined;
       // One that has started already has no start to wait for.
-      this.#tell();
+      this.#alarm.ring();
     });
     // Who waits for it is told; where nobody does, the next plan asks again.
     plan.booking.catch(() => undefined);
@@ -243,12 +206,12 @@ export class SlotPlanner {
       const answer = await this.#options.book(plan.proxySessionId, host);
       const nowMs = this.#options.nowMs();
       if (answer === 'lost') return answer;
+      plan.refusedFor = 'retryAfterMs' in answer ? answer.code : undefined;
       if ('retryAfterMs' in answer) {
         plan.notBeforeMs = nowMs + (answer.retryAfterMs ?? RETRY_AFTER_MS);
         return answer;
       }
-      const { slot: id, startsInMs, nextUseInMs, outgoingIp } = answer;
-      plan.slot = { id, host, outgoingIp, startsAtMs: nowMs + startsInMs, delayMs: nextUseInMs - startsInMs };
+      plan.slot = slotOf(answer, host, nowMs);
       return undefined;
     } catch (error) {
       plan.notBeforeMs = this.#options.nowMs() + RETRY_AFTER_MS;
@@ -256,34 +219,22 @@ export class SlotPlanner {
     }
   }
 
-  /** One timer, for the slot that starts next. */
-  #arm(): void {
-    clearTimeout(this.#timer);
-    const nowMs = this.#options.nowMs();
-    const comingMs = [...this.#plans.values()].map((plan) => this.#comesAtMs(plan)).filter((atMs) => atMs > nowMs);
-    if (comingMs.length === 0) return;
-    this.#timer = setTimeout(() => this.#tell(), Math.ceil(Math.min(...comingMs) - nowMs));
-    this.#timer.unref();
-  }
-
   /** When something happens to a plan that is worth telling. */
   #comesAtMs({ slot, notBeforeMs }: Plan): number {
-    return slot === undefined ? notBeforeMs : this.#dueAtMs(slot) - LEAD_MS;
-  }
-
-  #tell(): void {
-    for (const listener of this.#listeners) listener();
-    this.#arm();
-  }
-
-  #isFresh(startsAtMs: number): boolean {
-    return this.#options.nowMs() - startsAtMs < FRESH_MS;
+    return slot === undefined ? notBeforeMs : this.#starts.dueAtMs(slot) - LEAD_MS;
   }
 
   #planOf(crawleeId: string, proxySessionId: string): Plan {
     const known = this.#plans.get(crawleeId);
     if (known?.proxySessionId === proxySessionId) return known;
-    const plan: Plan = { proxySessionId, slot: undefined, booking: undefined, notBeforeMs: 0, granted: [] };
+    const plan: Plan = {
+      proxySessionId,
+      slot: undefined,
+      booking: undefined,
+      notBeforeMs: 0,
+      refusedFor: undefined,
+      granted: [],
+    };
     this.#plans.set(crawleeId, plan);
     const [oldest] = this.#plans.keys();
     if (this.#plans.size > MAX_PLANS && oldest !== undefined) this.#plans.delete(oldest);

@@ -32,7 +32,7 @@ export function createSlots(
  * Waits until a request may go out in its session.
  *
  * @throws ProxySessionError if the gateway has lost the session, or its outgoing IP is banned there; RetryRequestError
- *   where it would have to wait too long
+ *   where it would have to wait too long, or its upstream is down
  */
 export async function awaitSlot(core: Core, { crawleeId, proxySessionId, url }: SlotQuestion): Promise<void> {
   const host = hostOf(url);
@@ -45,5 +45,9 @@ export async function awaitSlot(core: Core, { crawleeId, proxySessionId, url }: 
     throw sessionLost(proxySessionId);
   }
   if (refusal.code === 'banned') throw sessionBanned(proxySessionId, { host, retryAfterMs: refusal.retryAfterMs });
+  if (refusal.code === 'noslaves') {
+    const busy = gatewayBusy(`The gateway has no usable upstream for ${url} now; it is tried again later`);
+    throw await core.gateway.noWayOut.wait(busy, refusal.retryAfterMs);
+  }
   throw gatewayBusy(`The gateway has no start for ${url} within the time it plans ahead; it is tried again later`);
 }

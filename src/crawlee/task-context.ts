@@ -10,6 +10,8 @@ interface Task {
   request: Request | undefined;
   /** The session it was given first; Crawlee asks again when it launches a browser. */
   session: Session | undefined;
+  /** What is to be done when it is over. */
+  readonly ends: (() => void)[];
 }
 
 /** The part of Crawlee's queue that is listened to. */
@@ -21,8 +23,23 @@ const tasks = new AsyncLocalStorage<Task>();
 const watched = new WeakSet<RequestSource>();
 
 /** Runs a task so that what it fetches is known in it. */
-export function runTask<T>(task: () => Promise<T>): Promise<T> {
-  return tasks.run({ request: undefined, session: undefined }, task);
+export async function runTask<T>(run: () => Promise<T>): Promise<T> {
+  const task: Task = { request: undefined, session: undefined, ends: [] };
+  try {
+    return await tasks.run(task, run);
+  } finally {
+    for (const end of task.ends) end();
+  }
+}
+
+/** The running task, as a thing to compare; undefined where it is not known. */
+export function currentTask(): object | undefined {
+  return tasks.getStore();
+}
+
+/** Does something when the running task is over, however that ends; nothing where the task is not known. */
+export function whenTaskEnds(end: () => void): void {
+  tasks.getStore()?.ends.push(end);
 }
 
 /** Notes what tasks fetch from a queue; once per queue. */

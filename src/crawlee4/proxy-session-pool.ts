@@ -154,7 +154,7 @@ function createBindings(gateway: GatewaySessions): SessionBindings {
   return new SessionBindings({
     create: () => gateway.create(),
     isThere: async (id) => (await gateway.look(id)) !== undefined,
-    recreatesLost: false,
+    recreatesLost: () => false,
     delete: (id) => gateway.delete(id),
     isFull: (error) => error instanceof SessionsClientError && error.code === 'user_session_limit',
     // It ends by itself after the gateway's `sessions.ttl`.

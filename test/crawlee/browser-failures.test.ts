@@ -11,6 +11,7 @@ import { describe, expect, test } from 'vitest';
 import { SessionsClient } from '../../src/client/index.js';
 import { ProxySessionError } from '../../src/index.js';
 import type { SessionProxyConfiguration } from '../../src/index.js';
+import { deferred } from '../support/deferred.js';
 import { crawlWith, sessionOf } from './browser-crawl.js';
 import type { BrowserContext, Library } from './browser-crawl.js';
 import { configure, listSessions, openGateway } from './crawl.js';
@@ -33,12 +34,14 @@ interface CrawlOptions {
   readonly maxRequestRetries?: number;
   /** Called when the first page was handled. */
   readonly afterFirst?: () => Promise<void>;
+  /** Called before each page is loaded. */
+  readonly beforeEach?: () => Promise<void>;
 }
 
 async function crawl(
   configuration: SessionProxyConfiguration,
   urls: readonly string[],
-  { library = 'Playwright', maxConcurrency = 1, maxRequestRetries = 0, afterFirst }: CrawlOptions = {},
+  { library = 'Playwright', maxConcurrency = 1, maxRequestRetries = 0, afterFirst, beforeEach }: CrawlOptions = {},
 ): Promise<Crawled> {
   const crawled: Crawled = { pages: [], errors: [], scores: [], rejection: undefined };
   const sessions: BrowserContext['session'][] = [];
@@ -47,7 +50,9 @@ async function crawl(
     sessions.push(context.session);
   };
   const options = configuration.browserCrawlerOptions({
+    minConcurrency: maxConcurrency,
     maxConcurrency,
+    preNavigationHooks: [async () => beforeEach?.()],
     maxRequestRetries,
     sessionPoolOptions: { maxPoolSize: 1 },
     async requestHandler(context: BrowserContext) {
@@ -142,12 +147,16 @@ describe.each(['http', 'https'] as const)('over %s', (scheme) => {
   test('requests past what the gateway holds come again later, and count neither as retries nor against the session', async () => {
     const gateway = await openGateway({
       upstreams: ['local://127.0.0.2'],
-      delays: { default: '2s', maxHold: '100ms', refusedRaise: false },
+      delays: { default: '700ms', maxHold: '100ms', refusedRaise: false },
     });
     const target = await openTarget();
     const configuration = configure(gateway.proxyUrl, { pacing: 'gateway' });
     const urls = ['/first', '/second', '/third'].map((path) => target[scheme] + path);
-    const { pages, errors, scores, rejection } = await crawl(configuration, urls, { maxConcurrency: 3 });
+    const { pages, errors, scores, rejection } = await crawl(configuration, urls, {
+      maxConcurrency: urls.length,
+      // However long the pages take to open, they ask at once.
+      beforeEach: gather(urls.length),
+    });
     expect(rejection).toBeUndefined();
     expect(pages.map(({ path }) => path).toSorted()).toEqual(['/first', '/second', '/third']);
     expect(new Set(pages.map(({ sessionId }) => sessionId)).size).toBe(1);
@@ -156,6 +165,17 @@ describe.each(['http', 'https'] as const)('over %s', (scheme) => {
     expect(new Set(scores)).toEqual(new Set([0]));
   });
 });
+
+/** Makes callers wait until as many have come; whoever comes later goes on at once. */
+function gather(count: number): () => Promise<void> {
+  const [all, letGo] = deferred();
+  let come = 0;
+  return () => {
+    come += 1;
+    if (come === count) letGo();
+    return all;
+  };
+}
 
 async function closedPort(): Promise<number> {
   const server = createServer();

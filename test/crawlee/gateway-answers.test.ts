@@ -3,12 +3,8 @@
 import { CriticalError, SessionError } from 'crawlee';
 import { expect, test } from 'vitest';
 
-import {
-  judgeAnswer,
-  readGatewayAnswer,
-  readSessionNews,
-  readTunnelStatus,
-} from '../../src/crawlee/gateway-answers.js';
+import { readGatewayAnswer, readSessionNews, readTunnelStatus } from '../../src/crawlee/gateway-answers.js';
+import { judgeAnswer } from '../../src/crawlee/refusal-verdicts.js';
 import { ProxySessionError } from '../../src/index.js';
 
 function answer(url: string, statusCode: number, headers: Record<string, string> = {}) {

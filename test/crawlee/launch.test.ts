@@ -1,9 +1,19 @@
 // A gateway in this process: started, used, stopped, and what of its options the plugin takes.
 
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { connect as tlsConnect } from 'node:tls';
+
 import { expect, onTestFinished, test } from 'vitest';
 
 import { SessionProxyConfiguration } from '../../src/index.js';
 import type { LaunchOptions } from '../../src/index.js';
+import { SELF_SIGNED } from '../support/self-signed.js';
 import { createCrawler, listSessions, localUpstreams } from './crawl.js';
 import { openTarget } from './crawl-target.js';
 
@@ -36,6 +46,34 @@ test('the time for a page follows delays.maxHold', async () => {
   const configuration = await launch({ delays: { default: 0, maxHold: '2m' } });
   expect(configuration.httpCrawlerOptions({})).toMatchObject({ navigationTimeoutSecs: 180 });
 });
+
+/** The fingerprint of the certificate inside a tunnel that names no session. */
+async function fingerprintThrough(proxyUrl: string, targetUrl: string): Promise<string> {
+  const { hostname, port, username } = new URL(proxyUrl);
+  const headers = { 'proxy-authorization': `Basic ${Buffer.from(`${username}:`).toString('base64')}` };
+  const connect = request({ hostname, port, method: 'CONNECT', path: new URL(targetUrl).host, headers }).end();
+  const [, tunnel] = (await once(connect, 'connect')) as [unknown, Socket];
+  const secure = tlsConnect({ socket: tunnel, rejectUnauthorized: false });
+  onTestFinished(() => void secure.destroy());
+  await once(secure, 'secureConnect');
+  return secure.getPeerCertificate().fingerprint256;
+}
+
+test.each([
+  ['credentials', undefined, true],
+  ['credentials', 'auto', false],
+  ['headers', undefined, false],
+] as const)(
+  'with transport %s and intercept %s https without a session shows the certificate of the target: %s',
+  async (transport, intercept, isTargets) => {
+    const dataDir = mkdtempSync(path.join(tmpdir(), 'launch-'));
+    onTestFinished(() => rmSync(dataDir, { recursive: true }));
+    const target = await openTarget();
+    const configuration = await launch({ transport, dataDir, ...(intercept === undefined ? {} : { intercept }) });
+    const { fingerprint256 } = new X509Certificate(SELF_SIGNED.cert);
+    expect((await fingerprintThrough(configuration.proxyUrl, target.https)) === fingerprint256).toBe(isTargets);
+  },
+);
 
 test("the plugin's own options stand beside the gateway's", async () => {
   const configuration = await launch({

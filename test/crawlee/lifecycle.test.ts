@@ -71,7 +71,7 @@ test('bindings that come and go take no more memory as they go on', async () => 
   const bindings = new SessionBindings({
     create: () => Promise.resolve({ id: String((made += 1)), outgoingIp: '127.0.0.2' }),
     isThere: () => Promise.resolve(true),
-    recreatesLost: false,
+    recreatesLost: () => false,
     isFull: () => false,
     delete: () => Promise.resolve(),
     onDeleteFailed: () => undefined,

@@ -1,7 +1,11 @@
 // That a request that names a Crawlee session goes in that session, and says so where it is gone.
 
+import { MemoryStorage } from '@crawlee/memory-storage';
+import { CheerioCrawler, Configuration } from 'crawlee';
 import { expect, test } from 'vitest';
 
+import type { SessionProxyConfiguration } from '../../src/index.js';
+import { crawlWith } from './browser-crawl.js';
 import { configure, createCrawler, localUpstreams, openGateway } from './crawl.js';
 import { openTarget } from './crawl-target.js';
 
@@ -65,3 +69,61 @@ test.each([
     expect(target.visits).toEqual([]);
   },
 );
+
+test('requests that a run begins with are put right before their first page', async () => {
+  const gateway = await openGateway({ upstreams: localUpstreams(20) });
+  const target = await openTarget();
+  const config = new Configuration({
+    storageClient: new MemoryStorage({ persistStorage: false }),
+    purgeOnStart: false,
+  });
+  const crawl = async (requests: readonly { url: string; userData?: { sessionId: string } }[]) => {
+    const configuration = configure(gateway.proxyUrl);
+    const sessions = new Set<string>();
+    const errors: string[] = [];
+    const crawler = new CheerioCrawler(
+      configuration.httpCrawlerOptions({
+        maxConcurrency: 1,
+        requestHandler: ({ session }) => void sessions.add(session?.id ?? ''),
+        errorHandler: (_context, error) => void errors.push(error.message),
+      }),
+      config,
+    );
+    await crawler.run([...requests]);
+    await configuration.close({ keepSessions: true });
+    return { sessions: [...sessions], errors };
+  };
+  const [sessionId = ''] = (await crawl(Array.from({ length: 20 }, (_, page) => ({ url: `${target.http}/${page}` }))))
+    .sessions;
+  const pinned = Array.from({ length: 4 }, (_, page) => ({
+    url: `${target.http}/pinned-${page}`,
+    userData: { sessionId },
+  }));
+  const { sessions, errors } = await crawl(pinned);
+  expect(sessions).toEqual([sessionId]);
+  // The first one of all goes where chance puts it, unless that is right.
+  expect(errors.length).toBeLessThanOrEqual(1);
+});
+
+test.each([
+  [
+    'an HTTP crawler',
+    (own: SessionProxyConfiguration, options: object, requests: never) =>
+      createCrawler(own.httpCrawlerOptions({ requestHandler() {}, ...options })).run(requests),
+  ],
+  [
+    'a browser crawler',
+    (own: SessionProxyConfiguration, options: object, requests: never) =>
+      crawlWith('Playwright', requests, own.browserCrawlerOptions({ requestHandler() {}, ...options })),
+  ],
+] as const)('transport headers: %s refuses a request for a session that is gone, too', async (_name, crawl) => {
+  const gateway = await openGateway();
+  const target = await openTarget();
+  const failures: string[] = [];
+  const configuration = configure(gateway.proxyUrl, { transport: 'headers' });
+  const request = { url: `${target.http}/1`, userData: { sessionId: 'session_gone' } };
+  const options = { failedRequestHandler: (_context: unknown, error: Error) => void failures.push(error.message) };
+  await crawl(configuration, options, [request] as never);
+  expect(failures).toEqual([expect.stringContaining('session_gone')]);
+  expect(target.visits).toEqual([]);
+});

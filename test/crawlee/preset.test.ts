@@ -1,8 +1,5 @@
 // What `httpCrawlerOptions()` puts into a crawler, that the user's values win, and that Crawlee takes all of it.
 
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-
 import { BasicCrawler, CheerioCrawler, Configuration, HttpCrawler, log } from 'crawlee';
 import type { CheerioCrawlerOptions, HttpCrawlerOptions, Session, SessionPool } from 'crawlee';
 import { GotScrapingHttpClient, ProxyConfiguration } from '@crawlee/core';
@@ -12,27 +9,11 @@ import { ProxySessionPool } from '../../src/index.js';
 import { configure, createCrawler, listSessions, localUpstreams, openGateway } from './crawl.js';
 import { openTarget } from './crawl-target.js';
 
-/** Crawlee versions on which the protected members that `proxy-session-pool.ts` touches were looked at. */
-const CHECKED_VERSIONS = ['3.13.0', '3.18.1'];
-
 const NOBODY = 'http://some-key-0000:@127.0.0.1:9';
 
 function poolSizeOf(pool: SessionPool | undefined): number | undefined {
   return pool?.['maxPoolSize'];
 }
-
-test('the version of Crawlee is one that the protected members were checked on', () => {
-  const packagePath = createRequire(import.meta.url).resolve('@crawlee/core/package.json');
-  const { version } = JSON.parse(readFileSync(packagePath, 'utf8')) as { readonly version: string };
-  expect(CHECKED_VERSIONS).toContain(version);
-});
-
-test('what is protected in Crawlee is where the adoption looks for it', async () => {
-  const pool = new ProxySessionPool({ maxPoolSize: 3, sessionOptions: { maxAgeSecs: 7 } });
-  expect(pool['maxPoolSize']).toBe(3);
-  expect(pool['sessionOptions']).toMatchObject({ maxAgeSecs: 7 });
-  expect(pool['_removeRetiredSessions']).toBeTypeOf('function');
-});
 
 test('in the handler the pool is ours, as large as the gateway has outgoing IPs', async () => {
   const gateway = await openGateway({

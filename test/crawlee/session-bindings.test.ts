@@ -18,7 +18,7 @@ function countingBindings(options: Partial<SessionBindingsOptions> = {}) {
       return Promise.resolve({ id: String(made), outgoingIp: '127.0.0.2' });
     },
     isThere: () => Promise.resolve(true),
-    recreatesLost: false,
+    recreatesLost: () => false,
     delete: (id) => Promise.resolve(void deleted.push(id)),
     isFull: (error) => error === FULL,
     onDeleteFailed: () => undefined,

@@ -53,15 +53,20 @@ test('a crawler that is made after another one over the same storage goes on wit
     purgeOnStart: false,
   });
   const pairs: [Pairs, Pairs] = [[], []];
+  const atTheEnd: (readonly string[])[] = [];
   for (const [index, own] of pairs.entries()) {
     const configuration = configure(gateway.proxyUrl);
     const crawler = createCrawler(configuration, { pairs: own, config });
     await crawler.run(Array.from({ length: 12 }, (_, page) => `${target.http}/${index}-${page}`));
+    atTheEnd.push(await listSessions(gateway));
     await configuration.close({ keepSessions: index === 0 });
   }
   const [first, second] = pairs.map((own) => new Set(own.map((pair) => pair.join(' '))));
   expect(first?.size).toBe(3);
-  expect(second).toEqual(first);
+  // Crawlee chooses by chance, so that now and then one of the three has no page; but none is made beside them.
+  expect([...(first ?? [])]).toEqual(expect.arrayContaining([...(second ?? [])]));
+  expect(new Set(atTheEnd[1])).toEqual(new Set(atTheEnd[0]));
+  expect(pairs[1]).toHaveLength(12);
   // Kept by the first, the sessions belong to the second, which ended them.
   expect(await listSessions(gateway)).toEqual([]);
 });

@@ -1,5 +1,5 @@
-// That browser crawls with the preset have no mismatch, and that browsers which share their proxy among sessions are
-// found out page by page: with Crawlee's own default, in which the session of a page is not the one it left by.
+// That browsers which share their proxy among sessions are found out page by page: with Crawlee's own default, in which
+// the session of a page is not the one it left by. That the preset has no mismatch is in `e2e/truth.test.ts`.
 
 import { Configuration, PlaywrightCrawler, PuppeteerCrawler } from 'crawlee';
 import type { PlaywrightCrawlerOptions, PuppeteerCrawlerOptions } from 'crawlee';
@@ -67,22 +67,6 @@ async function crawl(name: CrawlerName, configuration: SessionProxyConfiguration
 }
 
 needsProgram('/usr/bin/chromium', 'chromium', () => {
-  for (const [name, isolation] of [
-    ['playwright', 'page'],
-    ['playwright', 'browser'],
-    ['puppeteer', 'page'],
-    ['puppeteer', 'browser'],
-  ] as const) {
-    test(`${name}, isolation '${isolation}': none`, async () => {
-      const gateway = await openGateway({ upstreams: localUpstreams(3) });
-      const configuration = configure(gateway.proxyUrl);
-      const target = await openTarget(page);
-      const options = configuration.browserCrawlerOptions({ ...COMMON, launchContext: LAUNCH }, { isolation });
-      const found = await crawl(name, configuration, { urls: mixedUrls(target, 8), options });
-      expect(found).toEqual({ mismatches: 0, finished: 8 });
-    });
-  }
-
   /** What a user has who leaves the preset out, with the check put in by hand. */
   function byHand(configuration: SessionProxyConfiguration, launchContext: object): object {
     const verify = (context: LoadedContext): Promise<void> => coreOf(configuration).truth.verify(context);
@@ -90,8 +74,8 @@ needsProgram('/usr/bin/chromium', 'chromium', () => {
   }
 
   for (const [name, launch, all] of [
-    ['playwright', {}, 20],
-    ['puppeteer', {}, 8],
+    ['playwright', {}, 8],
+    ['puppeteer', {}, 6],
     ['playwright', { browserPerProxy: true }, 4],
   ] as const) {
     test(`${name} without the preset, ${JSON.stringify(launch)}: all of ${all}`, async () => {

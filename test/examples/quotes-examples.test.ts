@@ -30,15 +30,26 @@ interface Run {
 async function run(example: string, args: readonly string[], cleanUp: (fn: () => Promise<void>) => void): Promise<Run> {
   const storage = await mkdtemp(path.join(tmpdir(), 'quotes-'));
   cleanUp(() => rm(storage, { recursive: true, force: true }));
-  const outcome = await new Promise<Omit<Run, 'items'>>((resolve) => {
-    execFile(
-      process.execPath,
-      ['--import', 'tsx', path.join(ROOT, 'examples', example), ...args],
-      { cwd: ROOT, env: { ...process.env, CRAWLEE_STORAGE_DIR: storage } },
-      (error, stdout, stderr) => resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr }),
+  const outcome = await runNode([path.join(ROOT, 'examples', example), ...args], { CRAWLEE_STORAGE_DIR: storage });
+  return { ...outcome, items: await readItems(path.join(storage, 'datasets', 'default')) };
+}
+
+type Outcome = Omit<Run, 'items'>;
+
+async function runNode(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  const options = { cwd: ROOT, env: { ...process.env, ...env } };
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['--import', 'tsx', ...args], options, (error, stdout, stderr) =>
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr }),
     );
   });
-  return { ...outcome, items: await readItems(path.join(storage, 'datasets', 'default')) };
+}
+
+/** Reads a command line as the examples do, and does no more: Crawlee takes seconds to load. */
+async function readOnly(args: readonly string[]): Promise<Outcome> {
+  const program =
+    "import { readArguments } from './examples/quotes-arguments.ts'; readArguments(['url', 'proxy-url', 'transport'])";
+  return runNode(['--input-type=module', '--eval', program, '--', ...args]);
 }
 
 async function readItems(directory: string): Promise<unknown[]> {
@@ -55,9 +66,12 @@ function lastLine(text: string): string | undefined {
 
 const FOUND = '100 quotes, 10 pages, 1 session, 1 outgoing IP';
 
-test('the spider finds the same 100 quotes in one session with either transport', async () => {
+// Both wait a second before each page, and so run side by side.
+test.concurrent('the spider finds the same 100 quotes in one session with either transport', async ({
+  onTestFinished: cleanUp,
+}) => {
   const [credentials, headers] = await Promise.all(
-    ['credentials', 'headers'].map((name) => run('quotes-cheerio.ts', ['--transport', name], onTestFinished)),
+    ['credentials', 'headers'].map((name) => run('quotes-cheerio.ts', ['--transport', name], cleanUp)),
   );
   for (const outcome of [credentials, headers]) {
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
@@ -74,8 +88,8 @@ test('the spider finds the same 100 quotes in one session with either transport'
   expect(plain).toEqual(quotes);
 });
 
-test('the header example follows the same pages in one session', async () => {
-  const { code, stdout, stderr } = await run('quotes-header.ts', [], onTestFinished);
+test.concurrent('the header example follows the same pages in one session', async ({ onTestFinished: cleanUp }) => {
+  const { code, stdout, stderr } = await run('quotes-header.ts', [], cleanUp);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(lastLine(stdout)).toBe(FOUND);
   expect(stdout.match(/^\/.*: 10 quotes, the first by .+, in session \d+$/gm)).toHaveLength(10);
@@ -130,18 +144,22 @@ describe('a gateway that is of no use ends with 1 and one sentence', () => {
 describe('bad arguments end with 2 and a clear message', () => {
   test.each([
     ['quotes-cheerio.ts', ['--trnsport', 'headers'], "Unknown option '--trnsport'"],
-    ['quotes-cheerio.ts', ['--transport', 'pigeon'], '--transport takes credentials or headers, not pigeon'],
-    ['quotes-cheerio.ts', ['--url', 'quotes.toscrape.com'], '--url takes an http URL'],
-    [
-      'quotes-cheerio.ts',
-      ['--proxy-url', 'http://127.0.0.1:8011'],
-      '--proxy-url takes the address of a gateway with its API key',
-    ],
     ['quotes-header.ts', ['--transport', 'headers'], "Unknown option '--transport'"],
   ])('%s %j', async (example, args, told) => {
-    const { code, stdout, stderr } = await run(example, args, onTestFinished);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toContain(told);
-    expect(stderr).toContain('Options: --url http://quotes.toscrape.com/');
+    checkRefusal(await run(example, args, onTestFinished), told);
+  });
+
+  test.each([
+    [['--transport', 'pigeon'], '--transport takes credentials or headers, not pigeon'],
+    [['--url', 'quotes.toscrape.com'], '--url takes an http URL'],
+    [['--proxy-url', 'http://127.0.0.1:8011'], '--proxy-url takes the address of a gateway with its API key'],
+  ])('%j', async (args, told) => {
+    checkRefusal(await readOnly(args), told);
   });
 });
+
+function checkRefusal({ code, stdout, stderr }: Outcome, told: string): void {
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toContain(told);
+  expect(stderr).toContain('Options: --url http://quotes.toscrape.com/');
+}
