@@ -1,9 +1,13 @@
+import { availableParallelism } from 'node:os';
+
 import { defineConfig } from 'vitest/config';
 
 const TIMED = ['test/crawlee/client-pacing.test.ts'];
 
 export default defineConfig({
   test: {
+    // Vitest would take one on two processors; but the tests of the edge wait half of their time.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     reporters: ['default', './test/support/count-reporter.ts'],
     projects: [
       {

@@ -94,6 +94,9 @@ test('SessionPool has what the adoption touches', async () => {
   expect(pool['maxPoolSize']).toBe(3);
   expect(pool['sessionOptions']).toMatchObject({ maxAgeSecs: 7 });
   expect(pool['persistStateKey']).toBe('SDK_SESSION_POOL_STATE');
+  expect(pool['persistenceOptions']).toEqual({ enable: true });
+  expect(pool['keyValueStore'].id).toBeTypeOf('string');
+  expect(pool['persistStateKey']).toBe('SDK_SESSION_POOL_STATE');
   expect(pool['persistenceOptions'].enable).toBe(true);
   expect(pool['keyValueStore']).toBe(await KeyValueStore.open(undefined, { config }));
   const session = await pool.getSession();

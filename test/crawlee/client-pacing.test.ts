@@ -8,10 +8,10 @@ import type { CrawlTarget, Visit } from './crawl-target.js';
 const DELAY_MS = 600;
 
 /** Gateway, target and crawler share this process, so what the target measures is a little noisy. */
-const NOISE_MS = 100;
+const NOISE_MS = 150;
 
 /** Requests of each of ten sessions. */
-const USES = 12;
+const USES = 20;
 
 /** How often it is looked at what goes on, in milliseconds. */
 const LOOK_EVERY_MS = 5;
@@ -102,10 +102,12 @@ for (const scheme of ['http', 'https'] as const) {
     expect(new Set(target.visits.map(({ fromIp }) => fromIp)).size).toBe(10);
     const tookMs = (target.visits.at(-1)?.atMs ?? 0) - (target.visits[0]?.atMs ?? 0);
     const sum = (of: 'busy' | 'open'): number => samples.reduce((total, one) => total + one[of], 0);
-    expect(tookMs).toBeLessThan((USES - 1) * DELAY_MS + DELAY_MS + stalls.msBetween(0, Infinity));
+    const stalledMs = stalls.msBetween(0, Infinity);
+    // 19 gaps are 11.4 s.
+    expect(tookMs).toBeLessThan(USES * DELAY_MS + stalledMs);
     expect(Math.min(...gapsOf(target.visits, stalls))).toBeGreaterThan(DELAY_MS - NOISE_MS);
-    // A task that waits for its slot would take four times what its page does; on a busy machine two is nothing.
-    expect(sum('busy') / sum('open')).toBeLessThan(2.5);
+    // A task that waited in its slot would take four times what its page does. What stands still with the process is busy, too.
+    expect(sum('busy') / sum('open')).toBeLessThan(1.5 + stalledMs / 1000);
     const { sessions } = await new SessionsClient(gateway.proxyUrl).list();
     expect(sessions.map(({ unbookedUses }) => unbookedUses)).toEqual(Array.from({ length: 10 }, () => 0));
   }, 60_000);

@@ -35,33 +35,37 @@ function amountOf(name: string): { readonly pages: number; readonly sessions: nu
 }
 
 describe('with the plugin every request leaves by its session', () => {
-  test.each(CRAWLS)('$name', { timeout: 180_000 }, async ({ name, parts }) => {
-    const { pages, sessions } = amountOf(name);
-    const { code, out, err } = await run(
-      '--requests',
-      String(pages),
-      '--sessions',
-      String(sessions),
-      '--only',
-      `=${name}`,
-      '--plugin-only',
-      '--json',
-    );
-    const [row, ...others]: readonly Measured[] = JSON.parse(out) as Measured[];
-    expect(others).toEqual([]);
-    expect({ ...row, err }).toMatchObject({
-      crawl: name,
-      loadedPages: pages,
-      wrongRequests: 0,
-      missingRequests: 0,
-      counted: 0,
-      err: '',
-    });
-    expect(row?.requests).toBeGreaterThanOrEqual(pages * (1 + parts));
-    // Crawlee takes a session for launching a browser, too, and then chooses by chance: one may have no page.
-    expect(row?.outgoingIps).toBeGreaterThan(1);
-    expect(code).toBe(0);
-  });
+  test.each(CRAWLS.map(({ name, parts }) => [name, parts] as const))(
+    '%s',
+    { timeout: 180_000 },
+    async (name, parts) => {
+      const { pages, sessions } = amountOf(name);
+      const { code, out, err } = await run(
+        '--requests',
+        String(pages),
+        '--sessions',
+        String(sessions),
+        '--only',
+        `=${name}`,
+        '--plugin-only',
+        '--json',
+      );
+      const [row, ...others]: readonly Measured[] = JSON.parse(out) as Measured[];
+      expect(others).toEqual([]);
+      expect({ ...row, err }).toMatchObject({
+        crawl: name,
+        loadedPages: pages,
+        wrongRequests: 0,
+        missingRequests: 0,
+        counted: 0,
+        err: '',
+      });
+      expect(row?.requests).toBeGreaterThanOrEqual(pages * (1 + parts));
+      // Crawlee takes a session for launching a browser, too, and then chooses by chance: one may have no page.
+      expect(row?.outgoingIps).toBeGreaterThan(1);
+      expect(code).toBe(0);
+    },
+  );
 });
 
 test('the same crawl with Crawlee alone is told apart: a wrong address is seen', { timeout: 120_000 }, async () => {

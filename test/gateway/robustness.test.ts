@@ -75,7 +75,7 @@ describe('a client that leaves a tunnel', () => {
         const startedMs = performance.now();
         leaveBy(how, await open(port, target.authority));
         await untilConnections(before);
-        expect(performance.now() - startedMs).toBeLessThan(1000);
+        expect(performance.now() - startedMs).toBeLessThan(5000);
         expect(events.filter(({ type }) => type === 'gateway.failure')).toEqual([]);
         expect(gateway.heldUses).toBe(0);
       });
@@ -108,7 +108,7 @@ describe('a client that leaves while a request of its tunnel', () => {
       leaveBy(how, sides);
       const startedMs = performance.now();
       await until(() => gateway.gateway.heldUses === 0 && settledOf(gateway).length === 2);
-      expect(performance.now() - startedMs).toBeLessThan(1000);
+      expect(performance.now() - startedMs).toBeLessThan(5000);
       expect(settledOf(gateway)[1]).toMatchObject({ error: 'client_conn_closed', status: undefined });
       expect(target.arrivals).toHaveLength(1);
       await untilNoneInUse(gateway);
