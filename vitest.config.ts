@@ -2,7 +2,11 @@ import { availableParallelism } from 'node:os';
 
 import { defineConfig } from 'vitest/config';
 
-const TIMED = ['test/crawlee/client-pacing.test.ts'];
+const TIMED = [
+  'test/crawlee/client-pacing.test.ts',
+  'test/crawlee/tunnel-spacing.test.ts',
+  'test/gateway/delays.test.ts',
+];
 
 export default defineConfig({
   test: {
