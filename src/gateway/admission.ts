@@ -1,6 +1,7 @@
 // Who asks, and what for: the API key, then the control headers. Nothing is counted or booked before both are known.
 
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { readBasicAuth } from '../protocol/basic-auth.js';
 import { dialectOf } from '../protocol/dialect.js';
 import { type Directives, readDirectives, sentSessionId } from '../protocol/directives.js';
@@ -30,9 +31,31 @@ export interface AskedIn {
   readonly password: string;
 }
 
+/** What a connection was let in with. */
+interface LetIn {
+  readonly field: string;
+  readonly credentials: Credentials;
+}
+
+/**
+ * Clients send the same field with each request of a connection, and checking it costs as much as finding the session.
+ * Kept by connection, and only where it was right: there, nobody learns a key from how long a wrong one takes who has not
+ * sent the right one.
+ */
+const letIn = new WeakMap<Socket, LetIn>();
+
 /** Checks the API key. @throws GatewayError `bad_proxy_auth` */
-export function authenticate(context: GatewayContext, req: IncomingMessage): Credentials {
-  const credentials = readBasicAuth(req.headers['proxy-authorization']);
+export function authenticate(context: GatewayContext, { headers, socket }: IncomingMessage): Credentials {
+  const field = headers['proxy-authorization'];
+  const before = letIn.get(socket);
+  if (before !== undefined && before.field === field) return before.credentials;
+  const credentials = check(context, field);
+  if (field !== undefined) letIn.set(socket, { field, credentials });
+  return credentials;
+}
+
+function check(context: GatewayContext, field: string | undefined): Credentials {
+  const credentials = readBasicAuth(field);
   const apiKey = credentials && context.authenticate(credentials.user);
   if (credentials !== undefined && apiKey !== undefined) return { owner: apiKey.id, password: credentials.password };
   const message =

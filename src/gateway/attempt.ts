@@ -37,8 +37,10 @@ export async function attempt(context: GatewayContext, attempted: Attempt): Prom
   const { request, use, body, signal, onInformation } = attempted;
   const { req, target, path, secure, directives } = request;
   const acquired = await use.acquire();
-  if (use.mustWait) body.collect();
-  await use.wait();
+  if (!use.startNow()) {
+    body.collect();
+    await use.wait();
+  }
   const { headers, keepCookies } = await outgoingHeaders(context, request, { acquired });
   const answer = await use.upstream.request({
     method: req.method ?? 'GET',

@@ -58,8 +58,9 @@ export async function* sessionsOf({ store }: GatewayContext, owner: string): Asy
 }
 
 /** Keeps a use among the open ones until it is settled. */
-export async function whileOpen({ open }: GatewayContext, use: Promise<unknown>): Promise<void> {
+export async function whileOpen<T>({ open }: GatewayContext, use: Promise<T>): Promise<T> {
   open.add(use);
-  await use;
+  const outcome = await use;
   open.delete(use);
+  return outcome;
 }

@@ -19,7 +19,7 @@ import { responseOn } from './raw-response.js';
 import { readRefusedSession } from './refused-session.js';
 import { destinationInTunnel, readConnectTarget, readRequestTarget } from './request-target.js';
 import { type Arrival, serveArrival } from './serve-arrival.js';
-import { tunnel } from './tunnel.js';
+import { type BlindTunnel, tunnel } from './tunnel.js';
 import { upgrade } from './upgrade.js';
 
 /** Serves the paths of the API. */
@@ -73,14 +73,15 @@ export function createDispatch(context: GatewayContext, serveApi: ApiListener): 
     }
   }
 
-  async function answeredRaw(
+  async function answeredRaw<T>(
     { req, socket, defaults }: Asking & { readonly socket: Socket },
-    run: () => Promise<void>,
-  ): Promise<void> {
+    run: () => Promise<T>,
+  ): Promise<T | undefined> {
     try {
-      await run();
+      return await run();
     } catch (thrown) {
       answerSocket(socket, reject(context, req, thrown), echoOf({ headers: req.rawHeaders, defaults }));
+      return undefined;
     }
   }
 
@@ -91,20 +92,25 @@ export function createDispatch(context: GatewayContext, serveApi: ApiListener): 
       req.url = asked.path;
       return toApi();
     }
-    const credentials = authenticate(context, req);
+    const { owner, password } = authenticate(context, req);
     if (asked.kind === 'bad') throw asked.error;
-    return serve({ ...credentials, req, destination: asked, tunnel: undefined });
+    return serve({ owner, password, req, destination: asked, tunnel: undefined });
   }
 
-  async function connect(req: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+  async function connect(req: IncomingMessage, socket: Socket, head: Buffer): Promise<BlindTunnel | undefined> {
     const credentials = authenticate(context, req);
     const target = readConnectTarget(req.url ?? '');
-    if (looksInside(context, req, credentials)) return intercept({ ...credentials, req, socket, head, target });
+    if (looksInside(context, req, credentials)) {
+      await intercept({ ...credentials, req, socket, head, target });
+      return undefined;
+    }
     const leave = context.parallel.enter(credentials.owner);
     try {
       const asked = readAsked(context, { ...credentials, headers: req.rawHeaders, defaults: [] });
       const request = { ...asked, owner: credentials.owner, target, socket, head, wasAnswered: false };
-      await whileOpen(context, tunnel(context, { ...request, onAnswered: leave }));
+      const open = await whileOpen(context, tunnel(context, { ...request, onAnswered: leave }));
+      if (open !== undefined) void whileOpen(context, open.closed);
+      return open;
     } finally {
       leave();
     }

@@ -2,7 +2,6 @@
 
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import ipaddr from 'ipaddr.js';
 import { GatewayError } from '../sessions/errors.js';
 import { systemClock } from '../stores/clock.js';
 import { createMemoryStore } from '../stores/memory-store.js';
@@ -20,7 +19,8 @@ import { createFleet, type Fleet } from './fleet.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { LastRefusals } from './last-refusals.js';
 import { resolveOptions, type ResolvedOptions } from './options.js';
-import { isOwnAddress, type Listening } from './own-address.js';
+import { once } from './once.js';
+import { OwnPlaces } from './own-places.js';
 import { ParallelLimit } from './parallel-limit.js';
 import { createProfiles } from './profiles/profiles.js';
 import { ProxyServer } from './proxy-server.js';
@@ -64,12 +64,16 @@ export class Gateway {
   readonly #emit: EventSink;
   readonly #tallies = new UpstreamTallies();
   readonly #refusals = new LastRefusals(systemClock);
-  #listening: Listening | undefined;
+  readonly #places: OwnPlaces;
+  /** The true port, once it listens. */
+  #port: number;
   #closed: Promise<void> | undefined;
 
   /** @throws ConfigurationError that lists everything wrong with the options */
   constructor(options: GatewayOptions, hooks: GatewayHooks = {}) {
     this.#options = resolveOptions(options);
+    this.#port = this.#options.port;
+    this.#places = new OwnPlaces(this.#options.publicHosts);
     const apiKeys = this.#options.apiKeys.length > 0 ? this.#options.apiKeys : [randomBytes(16).toString('hex')];
     this.#apiKey = apiKeys[0] as string;
     const stats = createStats({ clock: systemClock });
@@ -83,7 +87,7 @@ export class Gateway {
     this.#upstreamList = createUpstreamList(this.#options, this.#context);
     this.#dispatch = createDispatch(
       this.#context,
-      createLazyApi(this.#context, { stats, isLoopback: () => this.#isLoopback() }),
+      createLazyApi(this.#context, { stats, isLoopback: () => this.#places.isLoopback }),
     );
     const { host, port, tlsPort } = this.#options;
     this.#server = new ProxyServer({
@@ -102,9 +106,11 @@ export class Gateway {
     await this.#upstreamList?.start();
     await this.#server.listen();
     const { address, port } = this.#server.address;
-    this.#listening = { host: address, port };
+    this.#port = port;
+    this.#places.add({ host: address, port });
     try {
       await this.#tlsListener?.listen();
+      if (this.#tlsListener !== undefined) this.#places.add({ host: address, port: this.#tlsListener.port });
     } catch (error) {
       await this.close();
       throw error;
@@ -115,7 +121,7 @@ export class Gateway {
 
   /** `http://host:port`, with the true port once it listens. */
   get url(): string {
-    return `http://${bracketed(this.#options.host)}:${this.#listening?.port ?? this.#options.port}`;
+    return `http://${bracketed(this.#options.host)}:${this.#port}`;
   }
 
   /** `https://host:port` of the port for TLS, with the true port once it listens; undefined where there is none. */
@@ -186,7 +192,7 @@ export class Gateway {
     });
     const policy = createTargetPolicy({
       allowPrivate: options.targets.allowPrivate,
-      isOwnAddress: (ip, port) => this.#listens.some((listening) => isOwnAddress(listening, ip, port)),
+      isOwnAddress: (ip, port) => this.#places.hasAddress(ip, port),
     });
     const watching = new Watching({ options, policy, clock: systemClock, emit: this.#emit });
     return {
@@ -208,7 +214,7 @@ export class Gateway {
         return createCookieJars({ clock: systemClock });
       }),
       authority: once(() => openCertificateAuthority({ dataDir: options.dataDir, ...options.ca })),
-      isOwnAuthority: (host, port) => this.#isOwnAuthority(host, port),
+      isOwnAuthority: (host, port) => this.#places.hasAuthority(host, port),
       open: new Set(),
       closing: this.#closing.signal,
     };
@@ -230,36 +236,4 @@ export class Gateway {
     if (this.#options.upstreamsFile === undefined) fleet.list(resolveUpstreams(upstreams));
     return fleet;
   }
-
-  #isOwnAuthority(host: string, port: number): boolean {
-    const listens = this.#listens.filter((listening) => listening.port === port);
-    if (listens.length === 0) return false;
-    if (this.#options.publicHosts.includes(host)) return true;
-    const addresses = host === 'localhost' ? ['127.0.0.1', '::1'] : [host];
-    return addresses.some((ip) => listens.some((listening) => isOwnAddress(listening, ip, port)));
-  }
-
-  /** All it listens on. */
-  get #listens(): Listening[] {
-    if (this.#listening === undefined) return [];
-    const { host } = this.#listening;
-    return [this.#listening, ...(this.#tlsListener === undefined ? [] : [{ host, port: this.#tlsListener.port }])];
-  }
-
-  #isLoopback(): boolean {
-    const host = this.#listening?.host ?? '';
-    return ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback';
-  }
-}
-
-/** Makes something when it is first asked for, and once; a failure is not kept. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make().catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    });
-    return made;
-  };
 }

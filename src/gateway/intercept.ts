@@ -81,7 +81,9 @@ export function createIntercept(context: GatewayContext, inner: InnerServer<Open
     const asked = readAsked(context, { headers: req.rawHeaders, defaults: [], password });
     const head = (socket.read() as Buffer | null) ?? Buffer.alloc(0);
     const onAnswered = (): void => undefined;
-    await whileOpen(context, tunnel(context, { ...asked, socket, head, owner, target, wasAnswered: true, onAnswered }));
+    const request = { ...asked, socket, head, owner, target, wasAnswered: true, onAnswered };
+    const opened = await whileOpen(context, tunnel(context, request));
+    if (opened !== undefined) await whileOpen(context, opened.closed);
   }
 
   return async function intercept(connect: InterceptedConnect): Promise<void> {

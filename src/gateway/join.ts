@@ -18,7 +18,7 @@ export function join(client: Duplex, remote: Duplex): Promise<void> {
     const closeWith = (side: Duplex, other: Duplex): void => {
       const onClose = (): void => {
         // Nothing can be passed on to a closed side; what it sent before still goes to the other.
-        if (side.readableEnded) other.end(() => other.destroy());
+        if (side.readableEnded && !other.writableFinished && !other.destroyed) other.end(() => other.destroy());
         else other.destroy();
         open -= 1;
         if (open === 0) resolve();
@@ -27,7 +27,7 @@ export function join(client: Duplex, remote: Duplex): Promise<void> {
       side.on('error', () => other.destroy());
       // One that is closed already says so no more.
       if (side.closed) onClose();
-      else side.once('close', onClose);
+      else side.on('close', onClose);
     };
     closeWith(client, remote);
     closeWith(remote, client);
@@ -40,7 +40,7 @@ export function join(client: Duplex, remote: Duplex): Promise<void> {
 function passOn(from: Duplex, to: Duplex): void {
   const reader = BulkReader.of(from);
   if (reader !== undefined) return reader.passTo(to);
-  from.once('end', () => to.end());
+  from.on('end', () => to.end());
   from.on('data', (piece) => {
     // Most pieces are above the mark and sent at once all the same: then there is nothing to wait for.
     if (to.write(piece) || to.writableLength === 0) return;

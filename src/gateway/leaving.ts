@@ -43,6 +43,11 @@ export class Leaving implements GiveUp {
     for (let next = this.#listeners.shift(); next !== undefined; next = this.#listeners.shift()) next();
   }
 
+  /** @throws the reason, once it is given up */
+  throwIfAborted(): void {
+    if (this.aborted) throw this.reason;
+  }
+
   /** Each listener is called once, for there is one abort. */
   addEventListener(_: 'abort', listener: () => void): void {
     this.#listeners.push(listener);
@@ -56,14 +61,14 @@ export class Leaving implements GiveUp {
 
 /** A CONNECT, or a request for another protocol, whose answer is due: its connection is read, so that its client's leaving is seen. */
 export interface PendingTunnel {
-  readonly left: AbortSignal;
+  readonly left: GiveUp & Pick<AbortSignal, 'throwIfAborted'>;
   /** Ends the watch. @returns what the client sent early, for the target */
   settle(): Buffer;
 }
 
 /** Watches the connection of a CONNECT, or of a request for another protocol, until its answer. */
 export function watchPending(socket: Socket, head: Buffer): PendingTunnel {
-  const leaving = new AbortController();
+  const leaving = new Leaving();
   const early: Buffer[] = [head];
   let earlyBytes = head.length;
   const onData = (chunk: Buffer): void => {
@@ -75,7 +80,7 @@ export function watchPending(socket: Socket, head: Buffer): PendingTunnel {
   socket.on('data', onData);
   for (const event of LEFT_EVENTS) socket.on(event, onLeft);
   return {
-    left: leaving.signal,
+    left: leaving,
     settle: () => {
       socket.pause();
       socket.off('data', onData);

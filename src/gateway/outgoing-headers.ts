@@ -24,7 +24,8 @@ export async function outgoingHeaders(
 ): Promise<Outgoing> {
   const raw = request.req.rawHeaders;
   const crossing = isUpgrade ? upgradeRequestHeaders(raw, request) : requestHeaders(raw, request);
-  const headers = await withProfile(context, request, { headers: crossing, sessionId: acquired.session?.id });
+  const own = { headers: crossing, sessionId: acquired.session?.id };
+  const headers = isPlayed(context, request) ? await withProfile(context, request, own) : crossing;
   const mode = request.directives.cookies ?? context.options.cookies;
   if (mode === 'disable') return { headers, keepCookies: () => undefined };
   const jars = await context.cookieJars();
@@ -48,6 +49,11 @@ function cookieUrl({ isSecure, target, path }: AskedRequest): URL {
 /** The `User-Agent` of a head; undefined where it has none. */
 export function userAgentOf(headers: RawHeaders): string | undefined {
   return valuesOf(headers, 'user-agent')[0];
+}
+
+/** Whether the target is to see fields of a browser that the gateway plays, if only in part. */
+function isPlayed({ options }: GatewayContext, { directives }: AskedRequest): boolean {
+  return (directives.profile ?? options.profile) !== 'pass' || (directives.userAgent ?? 'pass') !== 'pass';
 }
 
 async function withProfile(

@@ -8,14 +8,15 @@ import type { GatewayError } from '../sessions/errors.js';
 import { answerSocket } from './answer.js';
 import { rejectionOf, setForClients } from './http-settings.js';
 import { RunningExchanges } from './running-exchanges.js';
+import type { BlindTunnel } from './tunnel.js';
 
 /** Takes what the listener has parsed. Handlers don't reject. */
 export interface ProxyHandlers {
   readonly onRequest: (req: IncomingMessage, res: ServerResponse) => void;
   /** Resolves when the connection is closed, or the upgrade refused. */
   readonly onUpgrade: (req: IncomingMessage, socket: Socket, head: Buffer) => Promise<void>;
-  /** Resolves when the tunnel is closed, or the CONNECT refused. */
-  readonly onConnect: (req: IncomingMessage, socket: Socket, head: Buffer) => Promise<void>;
+  /** Resolves when the tunnel stands, or is closed, or the CONNECT refused. */
+  readonly onConnect: (req: IncomingMessage, socket: Socket, head: Buffer) => Promise<BlindTunnel | undefined>;
   /** Told of a request that could not be parsed; it has been answered. */
   readonly onRejected: (error: GatewayError, socket: Socket) => void;
 }
@@ -92,7 +93,7 @@ export class ProxyServer extends Server {
     req: IncomingMessage,
     socket: Socket,
     head: Buffer,
-    handle: ProxyHandlers['onConnect'],
+    handle: (req: IncomingMessage, socket: Socket, head: Buffer) => Promise<BlindTunnel | undefined | void>,
   ): Promise<void> {
     // Behind an unanswered request there is no telling whose bytes are whose.
     if (this.#running.isRunning(socket)) {
@@ -100,8 +101,9 @@ export class ProxyServer extends Server {
       return;
     }
     const end = this.#running.start(socket);
-    await handle(req, socket, head);
-    end();
+    const open = await handle(req, socket, head);
+    if (typeof open === 'object') void open.closed.then(end);
+    else end();
   }
 
   #closeIdle(): void {

@@ -39,7 +39,7 @@ export class RequestBody {
 
   /** Starts to read, unless the body is on its way already. */
   collect(): void {
-    if (this.#collecting || this.#replayed !== undefined) return;
+    if (!this.#isUntouched) return;
     this.#collecting = true;
     this.#request.on('data', this.#take);
   }
@@ -52,6 +52,11 @@ export class RequestBody {
   replay(): Promise<Readable> {
     this.#replayed ??= this.#replay();
     return this.#replayed;
+  }
+
+  /** Whether nobody has asked for it; one that is empty besides, as most are, leaves nothing to be done. */
+  get #isUntouched(): boolean {
+    return !this.#collecting && this.#replayed === undefined;
   }
 
   async #replay(): Promise<Readable> {
@@ -73,6 +78,7 @@ export class RequestBody {
 
   /** Forgets the body and removes its file. What the client still sends is read and dropped. */
   async dispose(): Promise<void> {
+    if (this.#isUntouched && this.#request.complete && this.#request.readableLength === 0) return;
     this.#collecting = false;
     this.#request.off('data', this.#take);
     this.#chunks.length = 0;

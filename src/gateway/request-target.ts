@@ -34,11 +34,15 @@ const ABSOLUTE = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<authority>[^/?#]*)(?<path
 /** Bound of the targets that are remembered. */
 const MAX_KNOWN = 1000;
 
+/** What stands before the path of a URL. */
+type Origin = Omit<Destination, 'path'>;
+
 /**
- * Targets by what named them. Most requests go to few hosts, and reading one anew, then holding it against the rules,
- * costs as much as all else that is read of a request; the rules know a target that has passed by its object.
+ * Origins as they were written, without credentials. Most requests go to few hosts, and reading one anew, then holding it
+ * against the rules, costs as much as all else that is read of a request; the rules know a target that has passed by its
+ * object.
  */
-const known = new Map<string, Target>();
+const known = new Map<string, Origin>();
 
 /** The API paths that may also be asked in absolute form: clients behind the proxy send `DELETE http://gateway/sessions/1`. */
 const SESSIONS_PATH = /^\/sessions(?:\/|$)/;
@@ -51,6 +55,9 @@ const SESSIONS_PATH = /^\/sessions(?:\/|$)/;
  */
 export function readRequestTarget(url: string, isOwn: (host: string, port: number) => boolean): RequestTarget {
   if (url.startsWith('/')) return { kind: 'api', path: url };
+  const pathAt = url.indexOf('/', 'http://'.length);
+  const remembered = pathAt === -1 ? undefined : known.get(url.slice(0, pathAt));
+  if (remembered !== undefined) return at(remembered, url.slice(pathAt), isOwn);
   const groups = ABSOLUTE.exec(url)?.groups;
   if (groups === undefined) return bad(`The request target "${shorten(url)}" is neither a path nor an http:// URL`);
   const scheme = (groups['scheme'] as string).toLowerCase();
@@ -58,25 +65,34 @@ export function readRequestTarget(url: string, isOwn: (host: string, port: numbe
   if (defaultPort === undefined) return bad(`Targets are http:// or https://, not ${scheme}://`);
   // Credentials in a URL are for its reader; RFC 9110 section 4.2.4 wants them dropped.
   const authority = (groups['authority'] as string).replace(/^.*@/, '');
-  const target = targetOf(authority.replace(/:$/, ''), defaultPort);
-  if (target === undefined) return bad(`"${shorten(url)}" names no host and port that can be contacted`);
-  const path = pathOf(groups['path'] as string);
-  if (isOwn(target.host, target.port) && SESSIONS_PATH.test(new URL(`http://own${path}`).pathname))
-    return { kind: 'api', path };
-  return { kind: 'target', target, path, authority, isSecure: scheme === 'https' };
+  const origin = originOf(scheme, authority, defaultPort);
+  if (origin === undefined) return bad(`"${shorten(url)}" names no host and port that can be contacted`);
+  return at(origin, groups['path'] as string, isOwn);
 }
 
-function targetOf(authority: string, defaultPort: number): Target | undefined {
-  const name = `${defaultPort} ${authority}`;
+/** Where on an origin a request goes; `rest` is what stands behind the origin. */
+function at(origin: Origin, rest: string, isOwn: (host: string, port: number) => boolean): RequestTarget {
+  const { target, authority, isSecure } = origin;
+  const path = pathOf(rest);
+  if (isOwn(target.host, target.port) && SESSIONS_PATH.test(new URL(`http://own${path}`).pathname))
+    return { kind: 'api', path };
+  return { kind: 'target', target, path, authority, isSecure };
+}
+
+function originOf(scheme: string, asWritten: string, defaultPort: number): Origin | undefined {
+  const name = `${scheme}://${asWritten}`;
   const remembered = known.get(name);
   if (remembered !== undefined) return remembered;
-  const address = readTarget(authority, defaultPort);
+  const address = readTarget(asWritten.replace(/:$/, ''), defaultPort);
   if (address === undefined) return undefined;
   const target = { ...address, site: siteOf(address.host) };
+  // A part of the name, not of the URL: a part of a string keeps the whole of it in memory.
+  const authority = name.slice(scheme.length + '://'.length);
+  const origin = { target, authority, isSecure: scheme === 'https' };
   // All at once: an order of use would have to be kept at each request, and reading them again is a matter of microseconds.
   if (known.size >= MAX_KNOWN) known.clear();
-  known.set(name, target);
-  return target;
+  known.set(name, origin);
+  return origin;
 }
 
 /**
@@ -116,7 +132,8 @@ export function readConnectTarget(url: string): Target {
 }
 
 function pathOf(rest: string): string {
-  const withoutFragment = rest.split('#', 1)[0] as string;
+  const fragmentAt = rest.indexOf('#');
+  const withoutFragment = fragmentAt === -1 ? rest : rest.slice(0, fragmentAt);
   return withoutFragment.startsWith('/') ? withoutFragment : `/${withoutFragment}`;
 }
 

@@ -1,6 +1,7 @@
 // A CONNECT as a blind tunnel: decided before its answer. The session is found, the slot waited for and the target
 // dialled; then the client is told 200, and from there on bytes pass unseen.
 
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Asked } from './admission.js';
 import { answerSocket, asGatewayError, headOf } from './answer.js';
@@ -20,19 +21,51 @@ export interface TunnelRequest extends Asked, Pick<UsePlan, 'owner' | 'target' |
   readonly onAnswered: () => void;
 }
 
-/** Serves a CONNECT. Never rejects: every failure is an answer, or the end of the connection. */
-export async function tunnel(context: GatewayContext, request: TunnelRequest): Promise<void> {
-  const { socket, head } = request;
+/** A tunnel through which bytes pass. */
+export interface BlindTunnel {
+  /** Resolves when both ends are closed and the use is settled; never rejects. */
+  readonly closed: Promise<void>;
+}
+
+/**
+ * Opens a tunnel; undefined where that failed. Never rejects: every failure is an answer, or the end of the connection.
+ * It does not wait for the end, or all that the CONNECT was parsed into would be kept until then.
+ */
+export async function tunnel(context: GatewayContext, request: TunnelRequest): Promise<BlindTunnel | undefined> {
+  const { socket, head, owner, target, directives, echo } = request;
   const pending = watchPending(socket, head);
-  const use = new Use(context, { ...request, kind: 'tunnel', method: 'CONNECT', left: pending.left });
+  const plan = {
+    owner,
+    target,
+    directives,
+    echo,
+    socket,
+    kind: 'tunnel',
+    method: 'CONNECT',
+    left: pending.left,
+  } as const;
+  const use = new Use(context, plan);
   const remote = await open(context, request, { use, pending });
   request.onAnswered();
-  if (remote === undefined) return;
+  if (remote === undefined) return undefined;
   use.answered(200);
   if (!request.wasAnswered) socket.write(headOf(200, 'Connection Established', useHeaders(use.facts)));
-  remote.write(pending.settle());
+  const early = pending.settle();
+  // A write of nothing is a system call all the same.
+  if (early.length > 0) remote.write(early);
+  return { closed: untilClosed(context, { socket, remote, use }) };
+}
+
+async function untilClosed(
+  { emit }: GatewayContext,
+  { socket, remote, use }: { readonly socket: Socket; readonly remote: Duplex; readonly use: Use },
+): Promise<void> {
   await join(socket, remote);
-  await use.end();
+  try {
+    await use.end();
+  } catch (error) {
+    emit({ type: 'gateway.failure', error, during: 'tunnel' });
+  }
 }
 
 interface Opening {

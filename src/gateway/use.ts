@@ -89,26 +89,31 @@ export class Use {
     return this.#acquired;
   }
 
-  /** Whether it has to wait for its start; then the client's connection must be read, or its leaving goes unseen. */
-  get mustWait(): boolean {
-    return this.#context.room.mustWait(this.#live());
+  /**
+   * Starts it, where its start is now.
+   *
+   * @returns whether it was; one that has to `wait` needs its client's connection read, or the client's leaving goes unseen
+   * @throws as `wait`
+   */
+  startNow(): boolean {
+    this.#wentAtMs = this.#context.room.go(this.#live(), this.#plan.left);
+    if (this.#wentAtMs !== undefined) this.#watchExit();
+    return this.#wentAtMs !== undefined;
   }
 
   /**
-   * Waits for the start.
+   * Waits for the start, if need be.
    *
    * @throws the reason of the client's leaving, or of the gateway's closing; GatewayError `banned` where another use has
    *   met a ban meanwhile
    */
   async wait(): Promise<void> {
-    const isHeld = this.mustWait;
+    if (this.startNow()) return;
     const { room, store } = this.#context;
     this.#wentAtMs = await room.wait(this.#live(), this.#plan.left);
-    const refusal = isHeld ? await store.refusalOf(this.#live().ticket) : undefined;
+    const refusal = await store.refusalOf(this.#live().ticket);
     if (refusal !== undefined) throw refusalError(refusal, this.#plan.directives);
-    const { session, upstreamId, exit } = this.#live();
-    // The exit of a request without a session is used this once, and nobody wants to know its outgoing IP.
-    if (session !== undefined) this.#context.watching.used(upstreamId, exit);
+    this.#watchExit();
   }
 
   /** The way out of this use. */
@@ -164,10 +169,16 @@ export class Use {
     this.#context.emit(this.#settled(ending));
   }
 
-  async #giveBack({ ticket, session }: Acquired, { failed, bytesOut, bytesIn }: Ending): Promise<void> {
+  /** The exit of a request without a session is used this once, and nobody wants to know its outgoing IP. */
+  #watchExit(): void {
+    const { session, upstreamId, exit } = this.#live();
+    if (session !== undefined) this.#context.watching.used(upstreamId, exit);
+  }
+
+  #giveBack({ ticket, session }: Acquired, { failed, bytesOut, bytesIn }: Ending): Promise<unknown> {
     const { store } = this.#context;
-    if (this.#wentAtMs === undefined) await store.cancel(ticket);
-    else await store.release(ticket, { result: this.#result(failed, session !== undefined), bytesOut, bytesIn });
+    if (this.#wentAtMs === undefined) return store.cancel(ticket);
+    return store.release(ticket, { result: this.#result(failed, session !== undefined), bytesOut, bytesIn });
   }
 
   /** A ban ends a session only when no attempt is left; outside sessions each one counts for its outgoing IP. */

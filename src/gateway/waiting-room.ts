@@ -69,6 +69,17 @@ export class WaitingRoom {
   }
 
   /**
+   * Lets a use go that need not wait.
+   *
+   * @returns the time, in epoch milliseconds; undefined where it has to `wait`
+   * @throws as `wait`
+   */
+  go(held: Held, signal: GiveUp): number | undefined {
+    if (signal.aborted || this.#closedBy !== undefined) throw signal.reason ?? this.#closedBy;
+    return this.mustWait(held) ? undefined : this.#letGo(held);
+  }
+
+  /**
    * Resolves when the use may go out, with that time in epoch milliseconds.
    *
    * @throws the signal's reason when that is aborted, the closing error when the room closes

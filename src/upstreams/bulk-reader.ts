@@ -42,8 +42,8 @@ export class BulkReader {
   passTo(to: Duplex): void {
     const socket = this.#socket;
     if (socket === undefined) throw new Error('This reader has no connection yet');
-    socket.once('end', () => to.end());
-    socket.once('close', () => this.#giveBack());
+    socket.on('end', () => to.end());
+    socket.on('close', () => this.#giveBack());
     for (let early: unknown = socket.read(); early !== null; early = socket.read()) to.write(early);
     this.#to = to;
     socket.resume();

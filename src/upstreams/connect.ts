@@ -64,17 +64,31 @@ export function connectTcp({ isForTunnel, ...options }: TcpOptions, signal: Give
       ...options,
     });
     reader?.serve(socket);
-    const onAbort = () => {
+    const settle = (): void => {
+      signal.removeEventListener('abort', onAbort);
+      socket.off('connect', onConnect).off('error', onError);
+    };
+    const onConnect = (): void => {
+      settle();
+      resolve(socket);
+    };
+    const onError = (error: Error): void => {
+      settle();
+      reject(error);
+    };
+    const onAbort = (): void => {
+      settle();
       reject(signal.reason);
       socket.destroy();
     };
     signal.addEventListener('abort', onAbort, { once: true });
-    // Stays on the socket: an error between here and the first listener of the caller would end the process. It isn't
-    // lost, for the socket closes, and whoever listens later finds it destroyed.
-    socket.on('error', reject);
-    socket.once('connect', () => resolve(socket));
-    for (const event of ['connect', 'close'] as const) {
-      socket.once(event, () => signal.removeEventListener('abort', onAbort));
-    }
+    // The others go when it stands, for they would keep the whole attempt in memory for as long as the connection lasts.
+    socket.on('connect', onConnect).on('error', onError).on('error', ignoreError);
   });
 }
+
+/**
+ * Stays on the socket: an error between its opening and the first listener of the caller would end the process. It isn't
+ * lost, for the socket closes, and whoever listens later finds it destroyed.
+ */
+function ignoreError(): void {}

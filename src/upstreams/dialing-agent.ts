@@ -26,6 +26,13 @@ export interface DialingRequestOptions extends ClientRequestArgs {
   readonly dialSignal: GiveUp;
 }
 
+/** What Node calls for each request. Its types leave it out, though agents have been made by it for long. */
+interface RequestTaker {
+  addRequest(request: ClientRequest, options: DialingRequestOptions): void;
+}
+
+const node = Agent.prototype as unknown as RequestTaker;
+
 /** How long a connection waits for its next request; less where its server announces less (`Keep-Alive: timeout=5`). */
 const IDLE_MS = 30_000;
 /** Bound of the connections kept per peer. */
@@ -33,8 +40,14 @@ const MAX_IDLE_PER_PEER = 128;
 /** Bound of the connections kept in all, by one agent. */
 const MAX_IDLE = 512;
 
+/** Where an agent has its connections, by name; told to be read-only. */
+interface SocketLists {
+  readonly freeSockets: NodeJS.Dict<Socket[]>;
+  readonly sockets: NodeJS.Dict<Socket[]>;
+}
+
 /** An agent that opens connections through `dial`. With `keep: false` each serves one request. */
-export class DialingAgent extends Agent {
+export class DialingAgent extends Agent implements RequestTaker {
   readonly #dial: Dial;
   readonly #idle = new Set<Duplex>();
   /** Connections that were kept before. */
@@ -45,6 +58,17 @@ export class DialingAgent extends Agent {
     super({ keepAlive: options.keep, scheduling: 'lifo', maxFreeSockets: MAX_IDLE_PER_PEER, timeout: IDLE_MS });
     this.#dial = dial;
     this.#maxIdle = options.maxIdle ?? MAX_IDLE;
+  }
+
+  /**
+   * Gives a request a kept connection, or lets Node open one. Node's own way with a kept one is the costliest step of a
+   * request: it copies all options of the request and of the agent, of which a new connection is made.
+   */
+  addRequest(request: ClientRequest, options: DialingRequestOptions): void {
+    const kept = this.#takeKept(this.getName(options));
+    if (kept === undefined) return node.addRequest.call(this, request, options);
+    this.reuseSocket(kept, request);
+    request.onSocket(kept);
   }
 
   override createConnection(
@@ -60,10 +84,12 @@ export class DialingAgent extends Agent {
     }, callback);
   }
 
-  /** Connections of one name may be exchanged for each other: one peer, and one proof of who it is. */
-  override getName(options: Partial<DialingRequestOptions> = {}): string {
-    const name = super.getName(options);
-    const { secure } = options;
+  /**
+   * Connections of one name may be exchanged for each other: one peer, and one proof of who it is. Node asks three times
+   * for each request.
+   */
+  override getName({ host, port, secure }: Partial<DialingRequestOptions> = {}): string {
+    const name = `${host}:${port}`;
     return secure === undefined ? name : `${name}:tls:${secure.verify}:${secure.servername ?? ''}`;
   }
 
@@ -81,6 +107,19 @@ export class DialingAgent extends Agent {
   override reuseSocket(socket: Duplex, request: ClientRequest): void {
     this.#idle.delete(socket);
     super.reuseSocket(socket, request);
+  }
+
+  /** The one kept last, moved to those in use, where `destroy` finds it. */
+  #takeKept(name: string): Socket | undefined {
+    const { freeSockets, sockets }: SocketLists = this;
+    const kept = freeSockets[name];
+    const socket = kept?.findLast(({ destroyed }) => !destroyed);
+    if (kept === undefined || socket === undefined) return undefined;
+    // What stands behind it was destroyed.
+    kept.length = kept.lastIndexOf(socket);
+    if (kept.length === 0) delete freeSockets[name];
+    (sockets[name] ??= []).push(socket);
+    return socket;
   }
 
   /**
