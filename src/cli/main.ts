@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The binary `session-proxy`: which commands there are, and how each end becomes an exit code.
 
-import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 
 import { Command, CommanderError } from 'commander';
 
@@ -46,7 +46,8 @@ function createProgram(): Command {
 }
 
 function readVersion(): string {
-  const packageJson: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  // By name, for the command is bundled.
+  const packageJson: unknown = createRequire(import.meta.url)('crawlee-session-proxy/package.json');
   const isPackage = typeof packageJson === 'object' && packageJson !== null && 'version' in packageJson;
   return isPackage ? String(packageJson.version) : 'unknown';
 }
