@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-import { Child } from './child.js';
+import { Child } from '../shared/child.js';
 import { CannotRun, type Settings } from './options.js';
 
 /** A proxy as its clients see it. */
@@ -49,7 +49,7 @@ export async function startContenders(place: ContenderPlace, started: Child[]): 
   const file = path.resolve(gateway ?? path.join(ROOT, 'dist/gateway/index.js'));
   if (!existsSync(file)) throw new CannotRun(`There is no ${file}: run npm run build`);
   const start = async (name: string, packageFile: string, given: object): Promise<Contender> => {
-    const child = new Child({ name, ...childOptions });
+    const child = new Child({ file: new URL(`children/${name}.js`, import.meta.url), ...childOptions });
     started.push(child);
     const access = await child.ask<ProxyAccess>('listen', given);
     return { name: nameOf(packageFile), child, access };

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { SELF_SIGNED } from '../../test/support/self-signed.js';
-import { Child } from './child.js';
+import { Child } from '../shared/child.js';
 import { type Contender, startContenders } from './contenders.js';
 import type { Settings } from './options.js';
-import { choosePlacement, type Placement } from './placement.js';
+import { choosePlacement, type Placement } from '../shared/placement.js';
+import { REQUEST_HEADERS } from '../shared/request-headers.js';
 
 /** What the load does. */
 export const WAYS = ['tunnels', 'reconnects'] as const;
@@ -54,15 +55,6 @@ const TARGET_HOST = '127.0.0.1';
 const ANSWER_BYTES = 1024;
 /** What clients ask for by TLS; real ones always name a host. Nothing looks it up. */
 const SERVERNAME = 'target.example';
-/** A crawler's request. */
-const REQUEST_HEADERS = {
-  'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36',
-  Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
-  'Accept-Language': 'en-US,en;q=0.9',
-  'Accept-Encoding': 'gzip, deflate, br',
-  Cookie: 'id=0123456789abcdef0123456789abcdef; consent=yes',
-  Connection: 'keep-alive',
-} as const;
 
 /** Starts everything, drives the proxies in turns, and ends what it started. */
 export async function measure(settings: Settings, tell: (progress: string) => void): Promise<Run> {
@@ -99,7 +91,8 @@ type Load = (contender: Contender, way: Way) => Promise<{ readonly drive: Drive;
 
 /** Starts target and client. */
 async function startLoad({ others: cpus }: Placement, lanes: number, started: Child[]): Promise<Load> {
-  const [target, client] = [new Child({ name: 'target', cpus }), new Child({ name: 'load', cpus })];
+  const start = (name: string) => new Child({ file: new URL(`children/${name}.js`, import.meta.url), cpus });
+  const [target, client] = [start('target'), start('load')];
   started.push(target, client);
   const { port } = await target.ask<{ port: number }>('listen', { ...SELF_SIGNED, answerBytes: ANSWER_BYTES });
   const job = {

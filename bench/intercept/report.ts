@@ -1,11 +1,11 @@
 // How the results are shown: a table for people, an object for programs.
 
-import { cpus } from 'node:os';
-
+import { conditions } from '../shared/conditions.js';
+import { formatSpread } from '../shared/spread.js';
 import { INSTALL_PEER } from './contenders.js';
 import type { Run, Way } from './measure.js';
 import type { Settings } from './options.js';
-import { AIM, type Comparison, type Cost, type Spread } from './results.js';
+import { AIM, type Comparison, type Cost } from './results.js';
 
 /** All there is to show. */
 export interface Report {
@@ -14,7 +14,8 @@ export interface Report {
   readonly comparisons: readonly Comparison[];
 }
 
-const TITLES: Record<Way, string> = {
+/** What each way is called. */
+export const TITLES: Record<Way, string> = {
   tunnels: 'a request in an open tunnel',
   reconnects: 'a reconnect to a known host: CONNECT, TLS, one request, close',
 };
@@ -62,11 +63,6 @@ function formatRow(cells: readonly string[]): string {
     .trimEnd();
 }
 
-/** `12 (10-15)`: the median, and the range. */
-function formatSpread({ median, min, max }: Spread, digits: number): string {
-  return `${median.toFixed(digits)} (${min.toFixed(digits)}-${max.toFixed(digits)})`;
-}
-
 function formatConditions({ seconds, rounds, lanes, logLevel }: Settings, { placement }: Run): string {
   const { date, node, processor, processors } = conditions();
   const place =
@@ -78,14 +74,4 @@ function formatConditions({ seconds, rounds, lanes, logLevel }: Settings, { plac
     `${date}, Node ${node}, ${processors} x ${processor}; ${place}`,
     '',
   ].join('\n');
-}
-
-function conditions() {
-  const all = cpus();
-  return {
-    date: new Date().toISOString().slice(0, 10),
-    node: process.versions.node,
-    processor: all[0]?.model.trim() ?? 'unknown processor',
-    processors: all.length,
-  };
 }

@@ -1,16 +1,10 @@
 // What the turns of a run say: middle and spread of each proxy's cost, and the ratio of the two against the aim. Pure.
 
+import { type Spread, spreadOf } from '../shared/spread.js';
 import { type Run, type Turn, type Way, WAYS } from './measure.js';
 
 /** One intercepted request is to cost at most this part of the peer's CPU. */
 export const AIM = 0.5;
-
-/** The middle of several values, and the least and greatest. */
-export interface Spread {
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-}
 
 /** What one proxy spent in one way. */
 export interface Cost {
@@ -66,11 +60,4 @@ function costOf(turns: readonly Turn[]): Cost {
     requestsPerSecond: spreadOf(turns.map((turn) => turn.requestsPerSecond)),
     load: spreadOf(turns.map((turn) => turn.load)),
   };
-}
-
-function spreadOf(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b);
-  const [lower, upper] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.ceil((sorted.length - 1) / 2)]];
-  if (lower === undefined || upper === undefined) throw new RangeError('There is no middle of no values');
-  return { median: (lower + upper) / 2, min: Math.min(...sorted), max: Math.max(...sorted) };
 }

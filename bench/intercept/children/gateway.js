@@ -4,7 +4,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { devNull } from 'node:os';
 
-import { answerParent, cpuMicros } from './parent.js';
+import { answerParent, cpuMicros } from '../../shared/parent.js';
 
 answerParent({
   cpuMicros,

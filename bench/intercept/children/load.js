@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
 
-import { answerParent } from './parent.js';
+import { answerParent } from '../../shared/parent.js';
 
 /**
  * Where lanes connect from, each from its own address where the system has them. From one address for all, a client could

@@ -3,7 +3,7 @@
 
 import { generateCACertificate, getLocal } from 'mockttp';
 
-import { answerParent, cpuMicros } from './parent.js';
+import { answerParent, cpuMicros } from '../../shared/parent.js';
 
 answerParent({
   cpuMicros,

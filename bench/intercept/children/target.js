@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import https from 'node:https';
 
-import { answerParent } from './parent.js';
+import { answerParent } from '../../shared/parent.js';
 
 const KEPT_OPEN_MS = 65_000;
 

@@ -17,6 +17,14 @@ export function choosePlacement(): Placement {
   return { proxies: String(proxies), others: cpus.slice(0, -1).join(',') };
 }
 
+/** The command that runs another one on these processors; the process is the same, for `taskset` becomes it. */
+export function pinned(
+  cpus: string | undefined,
+  command: readonly [string, ...string[]],
+): readonly [string, ...string[]] {
+  return cpus === undefined ? command : ['taskset', '-c', cpus, ...command];
+}
+
 /** Those this process may use, which in a container need not be the first. None where the system does not say. */
 function allowedCpus(): readonly number[] {
   if (process.platform !== 'linux') return [];

@@ -1,16 +1,21 @@
-// A process of the measurement, and the questions it is asked. What they are is settled in `children/`.
+// A process of a measurement, and the questions it is asked. What they are is settled in the `children/` of each.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+import { pinned } from './placement.js';
 
 /** How to start a process. */
 export interface ChildOptions {
-  /** Name of the file in `children/`. */
-  readonly name: string;
+  /** What Node runs in it. */
+  readonly file: URL;
   /** Processors it may use, as `taskset` takes them; undefined: any. */
   readonly cpus?: string | undefined;
   readonly profileDir?: string | undefined;
+  /** Flags of Node's own. */
+  readonly flags?: readonly string[] | undefined;
 }
 
 interface Reply {
@@ -32,16 +37,20 @@ export class Child {
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
 
-  constructor({ name, cpus, profileDir }: ChildOptions) {
-    const file = fileURLToPath(new URL(`children/${name}.js`, import.meta.url));
+  constructor({ file, cpus, profileDir, flags = [] }: ChildOptions) {
+    const script = fileURLToPath(file);
     const profile = profileDir === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profileDir];
-    const node = [process.execPath, ...profile, file] as const;
-    const [command, ...args] = cpus === undefined ? node : (['taskset', '-c', cpus, ...node] as const);
-    this.#name = name;
+    const [command, ...args] = pinned(cpus, [process.execPath, ...flags, ...profile, script]);
+    this.#name = path.basename(script, '.js');
     this.#process = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     this.#process.on('message', (reply) => this.#onReply(reply as Reply));
     this.#exited = once(this.#process, 'exit');
     this.#process.once('exit', () => this.#failAll());
+  }
+
+  get pid(): number {
+    if (this.#process.pid === undefined) throw new Error(`The process of ${this.#name} was not started`);
+    return this.#process.pid;
   }
 
   /** Asks, and waits for the answer. @throws what the process failed with, also if it ended */
