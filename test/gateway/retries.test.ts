@@ -237,15 +237,13 @@ describe('what the target may have seen is not sent again', () => {
     test(`so is one that was held before, and kept ${where}`, async () => {
       const target = await startFlaky();
       const upstreams = [await refusingProxy(), 'local://127.0.0.2'];
-      const { port, events } = await startGateway({ upstreams, delays: { default: '1500ms' } });
+      const { port, events } = await startGateway({ upstreams, delays: { default: '600ms' } });
       await sendGet(port, target.url);
       const post = `POST ${target.url}/ HTTP/1.1\r\nHost: x\r\n${proxyAuth()}Content-Length: ${bytes}\r\n\r\n`;
       expect((await sendRaw(port, post + 'b'.repeat(bytes))).body).toBe(`done ${bytes}`);
       const posts = uses(events).filter(({ method }) => method === 'POST');
-      expect(posts.map(({ error, waitMs }) => [error, waitMs > 0])).toEqual([
-        ['econnrefused', true],
-        [undefined, true],
-      ]);
+      expect(posts.map(({ error }) => error)).toEqual(['econnrefused', undefined]);
+      expect(posts[0]?.waitMs).toBeGreaterThan(0);
     });
   }
 });

@@ -61,7 +61,7 @@ describe('a session whose ID its client chose', () => {
 
   for (const [name, zyte, waitsMs] of [
     ['its idle time', { idleTtl: '300ms' }, [320]],
-    ['its whole time, however often it is used', { ttl: '400ms', idleTtl: '350ms' }, [150, 150, 150]],
+    ['its whole time, however often it is used', { ttl: '2400ms', idleTtl: '2s' }, [700, 700, 1100]],
   ] as const satisfies readonly (readonly [string, GatewayOptions['zyte'], readonly number[]])[]) {
     test(`ends after ${name}, and its ID is spent`, async () => {
       const [{ port }, target] = [await startGateway({ zyte }), await startTarget()];
