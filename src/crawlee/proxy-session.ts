@@ -58,7 +58,9 @@ export class ProxySession extends Session {
   }
 
   override markGood(): void {
-    // Crawlee calls this after a handler has retired the session, too.
+    // Crawlee calls this after a handler has retired the session, too, and would take it into use again: the score sinks
+    // below the mark. Its gateway session is ended by then.
+    if (this.isBlocked()) return;
     if (this.isUsable()) this.#watch.onGood(this);
     this.#note.during('worn', () => super.markGood());
   }
@@ -99,6 +101,7 @@ export function watchSession(session: Session, watch: SessionWatch): void {
   session.retireOnBlockedStatusCodes = (statusCode: number, more?: number[]) =>
     note.during('blocked', () => retireOnBlocked(statusCode, more));
   session.markGood = () => {
+    if (session.isBlocked()) return;
     if (session.isUsable()) watch.onGood(session);
     note.during('worn', markGood);
   };

@@ -1,6 +1,6 @@
 // That the end of a Crawlee session is the end of its gateway session, and that nothing is left after `close()`.
 
-import { Configuration, Session } from 'crawlee';
+import { Configuration, Session, type SessionPool } from 'crawlee';
 import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { ProxySessionPool, SessionProxyConfiguration } from '../../src/index.js';
@@ -30,6 +30,34 @@ test('a Crawlee session that retires deletes its gateway session', async () => {
   expect(left).toHaveLength(1);
   expect(left).not.toEqual(retired);
 });
+
+for (const [whose, createSessionFunction] of [
+  ['the plugin makes', undefined],
+  ['the user makes', (sessionPool: SessionPool) => new Session({ sessionPool })],
+] as const) {
+  test(`a session that ${whose} and a handler retires once is not used again, though its page was good`, async () => {
+    const gateway = await openGateway({ upstreams: localUpstreams(1) });
+    const target = await openTarget();
+    const errors: unknown[] = [];
+    const ids = new Set<string | undefined>();
+    const crawler = createCrawler(
+      configure(gateway.proxyUrl).httpCrawlerOptions({
+        maxConcurrency: 1,
+        sessionPoolOptions: { maxPoolSize: 3, ...(createSessionFunction && { createSessionFunction }) },
+        requestHandler({ session }) {
+          ids.add(session?.id);
+          session?.retire();
+        },
+        errorHandler: (_, error) => void errors.push(error),
+      }),
+    );
+    // One outgoing IP: of more, each retirement would ban one.
+    await crawler.run(Array.from({ length: 20 }, (_, index) => `${target.http}/${index}`));
+    expect(errors).toEqual([]);
+    expect(ids.size).toBe(20);
+    expect(await listSessions(gateway)).toEqual([]);
+  });
+}
 
 test('a page that the target blocks retires the session, here as at the gateway', async () => {
   const gateway = await openGateway();
