@@ -7,6 +7,7 @@ import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
 
 import type { SessionProxyConfiguration } from '../src/index.js';
+import { ANY_CERTIFICATE, QUIET_ARGUMENTS } from '../test/support/chromium.js';
 import { PARTS, pathOf, tokenOf } from './target.js';
 
 /** How a crawler gets its proxies. */
@@ -60,17 +61,6 @@ export function withPlugin(own: SessionProxyConfiguration): Way {
     proxyUrlOf: () => Promise.resolve(undefined),
   };
 }
-
-/** Keeps Chromium from calling its maker, whose servers no test may reach; root has no sandbox. */
-const QUIET_ARGUMENTS = [
-  '--no-sandbox',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--ignore-certificate-errors',
-];
 
 /** The rows of the table. */
 export const CRAWLS: readonly Crawl[] = [
@@ -162,7 +152,7 @@ function commonOptions({ sessions, onRetry }: CrawlTask) {
 }
 
 function launchOptions({ chromiumPath }: CrawlTask) {
-  return { executablePath: chromiumPath, args: [...QUIET_ARGUMENTS] };
+  return { executablePath: chromiumPath, args: [...QUIET_ARGUMENTS, ANY_CERTIFICATE] };
 }
 
 function urlOfPart({ url }: Request, part: string): string {

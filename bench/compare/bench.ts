@@ -8,7 +8,8 @@ import path from 'node:path';
 
 import { Child } from '../shared/child.js';
 import { choosePlacement, type Placement } from '../shared/placement.js';
-import { CannotRun, type Settings } from './options.js';
+import { CannotRun } from '../shared/arguments.js';
+import type { Settings } from './options.js';
 
 /** Where the target answers requests, sends without end, and takes without end. */
 export interface TargetPorts {

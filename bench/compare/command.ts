@@ -5,7 +5,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { format } from 'node:util';
 
 import { Bench } from './bench.js';
-import { CannotRun, helpOf, readSettings, type Settings } from './options.js';
+import { CannotRun } from '../shared/arguments.js';
+import { helpOf, readSettings, type Settings } from './options.js';
 import { withLastRun } from './readme.js';
 import { formatJson, formatReport, formatSection, type Report } from './report.js';
 import { chooseRows, ROWS } from './rows.js';

@@ -10,7 +10,7 @@ import type { GatewayOptions } from '../../src/gateway/gateway-options.js';
 import type { Child } from '../shared/child.js';
 import type { Bench } from './bench.js';
 import { type Contender, packageLabel, ROOT } from './contender.js';
-import { CannotRun } from './options.js';
+import { CannotRun } from '../shared/arguments.js';
 
 /** What a gateway is started with. */
 export interface GatewayGiven {

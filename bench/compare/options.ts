@@ -3,6 +3,8 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { CannotRun, readNumber } from '../shared/arguments.js';
+
 /** The help; `rows` is the list of what can be measured. */
 export const helpOf = (
   rows: string,
@@ -43,11 +45,6 @@ export interface Settings {
   /** Directory of the built project. */
   readonly dist: string;
   readonly profileDir: string | undefined;
-}
-
-/** Why nothing can be measured; the message says what to do. */
-export class CannotRun extends Error {
-  override readonly name = 'CannotRun';
 }
 
 const BUILT = fileURLToPath(new URL('../../dist', import.meta.url));
@@ -98,12 +95,6 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new CannotRun((error as Error).message, { cause: error });
   }
-}
-
-function readNumber(name: string, written: string | undefined): number | undefined {
-  if (written === undefined) return undefined;
-  if (!/^[1-9]\d{0,3}$/.test(written)) throw new CannotRun(`--${name} takes a whole number above 0, not "${written}"`);
-  return Number(written);
 }
 
 function readBy(written: string = 'rate'): Settings['by'] {

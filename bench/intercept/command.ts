@@ -4,7 +4,8 @@
 import { format } from 'node:util';
 
 import { measure } from './measure.js';
-import { CannotRun, HELP, readSettings, type Settings } from './options.js';
+import { CannotRun } from '../shared/arguments.js';
+import { HELP, readSettings, type Settings } from './options.js';
 import { formatJson, formatReport } from './report.js';
 import { compare, isReached } from './results.js';
 

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { Child } from '../shared/child.js';
-import { CannotRun, type Settings } from './options.js';
+import { CannotRun } from '../shared/arguments.js';
+import type { Settings } from './options.js';
 
 /** A proxy as its clients see it. */
 export interface ProxyAccess {

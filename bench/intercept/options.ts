@@ -2,6 +2,8 @@
 
 import { parseArgs } from 'node:util';
 
+import { CannotRun, readNumber } from '../shared/arguments.js';
+
 export const HELP = `Measures the CPU that one intercepted request costs, and compares it with mockttp's pass-through in the same run.
 
   npm run bench:intercept -- [options]
@@ -28,11 +30,6 @@ export interface Settings {
   /** Undefined: what `npm run build` made. */
   readonly gateway: string | undefined;
   readonly profileDir: string | undefined;
-}
-
-/** Why nothing can be measured; the message says what to do. */
-export class CannotRun extends Error {
-  override readonly name = 'CannotRun';
 }
 
 /**
@@ -75,10 +72,4 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new CannotRun((error as Error).message, { cause: error });
   }
-}
-
-function readNumber(name: string, written: string | undefined): number | undefined {
-  if (written === undefined) return undefined;
-  if (!/^[1-9]\d{0,3}$/.test(written)) throw new CannotRun(`--${name} takes a whole number above 0, not "${written}"`);
-  return Number(written);
 }

@@ -13,6 +13,20 @@ export function leadsTo({ url }: GatewayAddress, proxyUrl: string | undefined): 
   return proxyUrl !== undefined && URL.canParse(proxyUrl) && new URL(proxyUrl).origin === url;
 }
 
+const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
+
+/** Takes a proxy URL apart, as Crawlee's `ProxyInfo` has it: decoded, and with the port that the URL leaves out. */
+export function partsOfProxyUrl(url: string) {
+  const { username, password, hostname, port, protocol } = new URL(url);
+  return {
+    url,
+    username: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    hostname,
+    port: port === '' ? (PORTS[protocol] ?? '') : port,
+  };
+}
+
 /** Reads which session a proxy URL names; undefined if none. */
 export function readProxySessionId(proxyUrl: string): string | undefined {
   return readSessionParameter(decodeURIComponent(new URL(proxyUrl).password));

@@ -20,7 +20,7 @@ import { mergeHttpCrawlerOptions } from './http-crawler-options.js';
 import { resolveOptions, splitLaunchOptions } from './options.js';
 import type { LaunchedOptions, SessionProxyConfigurationOptions } from './options.js';
 import { proxyOfSession } from './proxy-of-session.js';
-import { writeProxyUrl } from './proxy-url.js';
+import { partsOfProxyUrl, writeProxyUrl } from './proxy-url.js';
 
 /** What Crawlee hands over beside the session: in Crawlee 4 alone, in Crawlee 3 after the session's id. */
 export interface NewProxyInfoOptions {
@@ -129,15 +129,7 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
     const crawleeId = typeof sessionId === 'object' || sessionId === undefined ? undefined : String(sessionId);
     if (crawleeId === undefined && this.#core.transport === 'headers') throw headersNeedPreset();
     const url = await this.newUrl(crawleeId, options);
-    const { username, password, hostname, port, protocol } = new URL(url);
-    const info = {
-      ...(crawleeId === undefined ? {} : { sessionId: crawleeId }),
-      url,
-      username: decodeURIComponent(username),
-      password: decodeURIComponent(password),
-      hostname,
-      port: port === '' ? (PORTS[protocol] ?? '') : port,
-    };
+    const info = { ...(crawleeId === undefined ? {} : { sessionId: crawleeId }), ...partsOfProxyUrl(url) };
     if (crawleeId === undefined || this.#core.adopted.has(crawleeId)) return info;
     return this.#dropInBrowsers.mark(info);
   }
@@ -239,5 +231,3 @@ export class SessionProxyConfiguration extends ProxyConfiguration {
     await this.#launched?.close();
   }
 }
-
-const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };

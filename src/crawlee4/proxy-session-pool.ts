@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { SessionsClientError } from '../client/client-error.js';
 import { SessionsClient } from '../client/sessions-client.js';
 import { GatewaySessions } from '../crawlee/gateway-sessions.js';
-import { writeProxyUrl } from '../crawlee/proxy-url.js';
+import { partsOfProxyUrl, writeProxyUrl } from '../crawlee/proxy-url.js';
 import { SessionBindings } from '../crawlee/session-bindings.js';
 import type { CrawleeSessionPool, SessionProxyInfo } from './crawlee-4.js';
 import { resolvePoolOptions } from './pool-options.js';
@@ -136,19 +136,9 @@ export class ProxySessionPool implements CrawleeSessionPool {
   #readProxyInfo(session: PooledSession): SessionProxyInfo {
     const { address, ignoreTlsErrors } = this.#options;
     const url = writeProxyUrl(address, this.#proxySessionIds.get(session));
-    const { username, password, hostname, port, protocol } = new URL(url);
-    return {
-      url,
-      username: decodeURIComponent(username),
-      password: decodeURIComponent(password),
-      hostname,
-      port: port === '' ? (PORTS[protocol] ?? '') : port,
-      ignoreTlsErrors,
-    };
+    return { ...partsOfProxyUrl(url), ignoreTlsErrors };
   }
 }
-
-const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
 function createBindings(gateway: GatewaySessions): SessionBindings {
   return new SessionBindings({

@@ -1,11 +1,11 @@
 // Checks all upstreams of a configuration, several at once: what `session-proxy check` shows.
 
-import { isInDomains } from '../sessions/domains.js';
 import { systemClock } from '../stores/clock.js';
 import { checkUpstream, type CheckedUpstream, type CheckUrl } from '../upstreams/check-upstream.js';
 import { createTargetPolicy } from '../upstreams/target-policy.js';
 import { createUpstreamSource } from '../upstreams/upstream-source.js';
 import { resolveUpstreams, type UpstreamSpec } from '../upstreams/upstream-url.js';
+import { askedUrl } from './asked-url.js';
 import type { ResolvedOptions } from './options.js';
 import { readUpstreams } from './upstream-list.js';
 
@@ -67,9 +67,8 @@ export async function checkUpstreams(checks: UpstreamChecks): Promise<readonly U
 }
 
 /** The service that tells outgoing IPs, or else what probes ask for. */
-function urlToAsk({ outgoingIps, health, targets }: ResolvedOptions): CheckUrl | undefined {
-  const url = outgoingIps.echoUrl ?? health.probe?.url;
-  return url === undefined ? undefined : { url, verify: !isInDomains(new URL(url).hostname, targets.insecure) };
+function urlToAsk(options: ResolvedOptions): CheckUrl | undefined {
+  return askedUrl(options.outgoingIps.echoUrl ?? options.health.probe?.url, options);
 }
 
 async function report(

@@ -63,7 +63,7 @@ export class WaitingRoom {
   }
 
   /** Whether a use would have to wait now: for its start, or behind others that are late themselves. */
-  mustWait(held: Held): boolean {
+  #mustWait(held: Held): boolean {
     const isBehind = held.delayMs > 0 && (this.#lanes.get(held.paceKey)?.waiters.length ?? 0) > 0;
     return isBehind || this.#dueAtMs(held, held.startsAtMs) > this.#clock.nowMs();
   }
@@ -76,7 +76,7 @@ export class WaitingRoom {
    */
   go(held: Held, signal: GiveUp): number | undefined {
     if (signal.aborted || this.#closedBy !== undefined) throw signal.reason ?? this.#closedBy;
-    return this.mustWait(held) ? undefined : this.#letGo(held);
+    return this.#mustWait(held) ? undefined : this.#letGo(held);
   }
 
   /**
@@ -84,10 +84,12 @@ export class WaitingRoom {
    *
    * @throws the signal's reason when that is aborted, the closing error when the room closes
    */
-  wait(held: Held, signal: GiveUp): Promise<number> {
+  async wait(held: Held, signal: GiveUp): Promise<number> {
+    return this.go(held, signal) ?? this.#queue(held, signal);
+  }
+
+  #queue(held: Held, signal: GiveUp): Promise<number> {
     return new Promise((resolve, reject) => {
-      if (signal.aborted || this.#closedBy !== undefined) return reject(signal.reason ?? this.#closedBy);
-      if (!this.mustWait(held)) return resolve(this.#letGo(held));
       const lane = this.#lane(held.paceKey);
       const onAbort = (): void => {
         lane.waiters = lane.waiters.filter((other) => other !== waiter);

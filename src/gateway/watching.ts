@@ -1,7 +1,6 @@
 // The eyes on the upstreams of a gateway: their health, what is asked through them because the user wants it so, and which
 // outgoing IPs become known. What follows for sessions is the business of fleet and store.
 
-import { isInDomains } from '../sessions/domains.js';
 import type { Clock } from '../stores/clock.js';
 import { createUpstream } from '../upstreams/create-upstreams.js';
 import { HealthBook } from '../upstreams/health.js';
@@ -14,6 +13,7 @@ import type { Upstream } from '../upstreams/upstream.js';
 import type { ToldOutgoingIp, UpstreamOptions } from '../upstreams/upstream-parts.js';
 import type { UpstreamSpec } from '../upstreams/upstream-url.js';
 import { watchUpstream } from '../upstreams/watched-upstream.js';
+import { askedUrl } from './asked-url.js';
 import type { EventSink } from './events.js';
 import type { ResolvedOptions } from './options.js';
 
@@ -81,7 +81,7 @@ export class Watching {
     const nowMs = (): number => clock.nowMs();
     this.#fleet = fleet;
     this.#outgoingIps = new OutgoingIps({
-      echo: this.#withTrust(outgoingIps.echoUrl),
+      echo: askedUrl(outgoingIps.echoUrl, options),
       sessionTtlMs: rules.sessions.ttlMs,
       nowMs,
       find: (id) => fleet.get(id),
@@ -91,7 +91,7 @@ export class Watching {
     });
     this.changed();
     if (outgoingIps.echoUrl !== undefined) this.#look();
-    const probe = this.#withTrust(health.probe?.url);
+    const probe = askedUrl(health.probe?.url, options);
     if (probe === undefined || health.probe === undefined) return;
     const upstreams = (): readonly Upstream[] => fleet.all();
     const { intervalMs, perMinute } = health.probe;
@@ -127,11 +127,6 @@ export class Watching {
     this.#prober?.close();
     this.#outgoingIps?.close();
     this.health.close();
-  }
-
-  #withTrust(url: string | undefined): { readonly url: string; readonly verify: boolean } | undefined {
-    if (url === undefined) return undefined;
-    return { url, verify: !isInDomains(new URL(url).hostname, this.#parts.options.targets.insecure) };
   }
 
   #tellHealth(event: HealthEvent): void {

@@ -7,8 +7,7 @@ import { createSocksUpstream } from './socks.js';
 import { createStickyUpstream } from './sticky-upstream.js';
 import type { Upstream } from './upstream.js';
 import type { UpstreamOptions } from './upstream-parts.js';
-import { resolveUpstreams } from './upstream-url.js';
-import type { ProxySpec, UpstreamConfig, UpstreamSpec } from './upstream-url.js';
+import type { ProxySpec, UpstreamSpec } from './upstream-url.js';
 
 /** Creates one upstream. Nothing is connected to before it is used; `close()` it at the end. */
 export function createUpstream(spec: UpstreamSpec, options: UpstreamOptions): Upstream {
@@ -18,15 +17,6 @@ export function createUpstream(spec: UpstreamSpec, options: UpstreamOptions): Up
   return sticky === undefined
     ? createProxyUpstream(spec, options)
     : createStickyUpstream({ spec, sticky, options, createOne: createProxyUpstream });
-}
-
-/**
- * Creates the upstreams of a list.
- *
- * @throws Error as `resolveUpstreams`, before any is created
- */
-export function createUpstreams(configs: readonly UpstreamConfig[], options: UpstreamOptions): readonly Upstream[] {
-  return resolveUpstreams(configs).map((spec) => createUpstream(spec, options));
 }
 
 function createProxyUpstream(spec: ProxySpec, options: UpstreamOptions): Upstream {

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { SessionsClient } from '../../src/client/index.js';
 import { API_KEY, type TestTarget } from '../support/gateway.js';
+import { QUIET_ARGUMENTS } from '../support/chromium.js';
 import { needsProgram } from '../support/needs.js';
 import { needs } from '../support/needs.js';
 import {
@@ -35,12 +36,7 @@ interface VendorClient {
 }
 
 const CHROMIUM_ARGS = [
-  '--no-sandbox',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
+  ...QUIET_ARGUMENTS,
   // Otherwise Chromium asks loopback targets without the proxy.
   '--proxy-bypass-list=<-loopback>',
 ];

@@ -6,20 +6,10 @@ import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
 
 import type { SessionProxyConfiguration } from '../../src/index.js';
+import { ANY_CERTIFICATE, CHROMIUM_PATH, QUIET_ARGUMENTS } from '../support/chromium.js';
 
 /** Chromium as root, without calls to its maker. */
-const LAUNCH_OPTIONS = {
-  executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--ignore-certificate-errors',
-  ],
-};
+const LAUNCH_OPTIONS = { executablePath: CHROMIUM_PATH, args: [...QUIET_ARGUMENTS, ANY_CERTIFICATE] };
 
 /** The libraries that Crawlee drives a browser with. */
 export const LIBRARIES = ['Playwright', 'Puppeteer'] as const;

@@ -9,24 +9,15 @@ import { expect, test } from 'vitest';
 
 import type { Gateway, GatewayOptions } from '../../src/gateway/index.js';
 import type { SessionProxyConfiguration } from '../../src/index.js';
+import { CHROMIUM_PATH, QUIET_ARGUMENTS } from '../support/chromium.js';
 import { authorityOf } from '../support/intercepted.js';
 import { needsProgram } from '../support/needs.js';
 import { configure, listSessions, localUpstreams, mixedUrls, openGateway } from './crawl.js';
 import { openTarget } from './crawl-target.js';
 import type { CrawlTarget } from './crawl-target.js';
+import { leaksOf } from './headers-crawl.js';
 
-const LAUNCH = {
-  executablePath: '/usr/bin/chromium',
-  headless: true,
-  args: [
-    '--no-sandbox',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-};
+const LAUNCH = { executablePath: CHROMIUM_PATH, headless: true, args: [...QUIET_ARGUMENTS] };
 
 /** Pages with an image and an XHR, whose paths begin as the page's does. */
 function openPages(): Promise<CrawlTarget> {
@@ -64,10 +55,6 @@ function noting(configuration: SessionProxyConfiguration) {
   const wrongOf = ({ visits }: CrawlTarget): readonly unknown[] =>
     visits.filter(({ path, fromIp }) => path !== '/favicon.ico' && ipOfPage.get(`/${path.split('/')[1]}`) !== fromIp);
   return { ipOfPage, note, wrongOf };
-}
-
-function leaksOf(target: CrawlTarget): readonly string[] {
-  return target.visits.flatMap(({ headerNames }) => headerNames.filter((name) => name.startsWith('x-crawlera')));
 }
 
 function playwrightOptions(options: PlaywrightCrawlerOptions): PlaywrightCrawlerOptions {

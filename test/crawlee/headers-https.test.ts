@@ -7,51 +7,21 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 
 import { BasicCrawler, Configuration } from 'crawlee';
-import type { BasicCrawlingContext, CheerioCrawlerOptions } from 'crawlee';
+import type { BasicCrawlingContext } from 'crawlee';
 import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { SessionsClient } from '../../src/client/index.js';
 import type { Gateway, GatewayOptions } from '../../src/gateway/index.js';
-import type { SessionProxyConfigurationOptions } from '../../src/index.js';
 import { authorityOf } from '../support/intercepted.js';
 import { SELF_SIGNED } from '../support/self-signed.js';
 import { configure, createCrawler, listSessions, localUpstreams, mixedUrls, openGateway } from './crawl.js';
 import { openTarget } from './crawl-target.js';
-import type { CrawlTarget } from './crawl-target.js';
+import { crawlInOne, leaksOf } from './headers-crawl.js';
 
 /** A gateway that takes the targets' self-signed certificates, and its CA. */
 async function openTrusted(options: GatewayOptions = {}): Promise<{ readonly gateway: Gateway; readonly ca: string }> {
   const gateway = await openGateway({ targets: { allowPrivate: true, insecure: ['*'] }, ...options });
   return { gateway, ca: await authorityOf(Number(new URL(gateway.url).port)) };
-}
-
-function leaksOf(target: CrawlTarget): readonly string[] {
-  return target.visits.flatMap(({ headerNames }) => headerNames.filter((name) => name.startsWith('x-crawlera')));
-}
-
-/** Crawls URLs in one session; gives what came of it. */
-async function crawl(
-  urls: readonly string[],
-  { proxyUrl }: { readonly proxyUrl: string },
-  plugin: Omit<SessionProxyConfigurationOptions, 'proxyUrl'>,
-  options: CheerioCrawlerOptions = {},
-) {
-  const configuration = configure(proxyUrl, { ...plugin, transport: 'headers' });
-  const failures: string[] = [];
-  const attempts = vi.fn<() => void>();
-  const crawler = createCrawler(
-    configuration.httpCrawlerOptions({
-      maxRequestRetries: 3,
-      maxConcurrency: 1,
-      sessionPoolOptions: { maxPoolSize: 1 },
-      preNavigationHooks: [() => attempts()],
-      requestHandler() {},
-      failedRequestHandler: (_context, error) => void failures.push(error.message),
-      ...options,
-    }),
-  );
-  const { requestsFinished: finished } = await crawler.run([...urls]);
-  return { finished, failures, attempts: attempts.mock.calls.length };
 }
 
 test('90 requests over http and https in 3 sessions, 12 at a time: all pinned, nothing of ours at the target', async () => {
@@ -89,7 +59,7 @@ test('a gateway that does not look inside is found out before the header is sent
   const { gateway, ca } = await openTrusted({ intercept: 'never' });
   const target = await openTarget();
   for (const url of [`${target.https}/1`, `${target.http2}/2`]) {
-    const { failures, attempts } = await crawl([url], gateway, { ca });
+    const { failures, attempts } = await crawlInOne([url], gateway, { ca });
     expect(failures).toEqual([expect.stringContaining(`Nothing was sent to ${url}: what answers inside the tunnel`)]);
     expect(attempts).toBe(1);
   }
@@ -103,7 +73,7 @@ test('a redirect into a blind tunnel ends there', async () => {
     response.writeHead(301, { location: `${target.https}/secure` }).end();
     return true;
   });
-  const { failures } = await crawl([`${target.http}/moved`], gateway, { ca });
+  const { failures } = await crawlInOne([`${target.http}/moved`], gateway, { ca });
   expect(failures).toEqual([expect.stringContaining('what answers inside the tunnel')]);
   expect(target.visits.map(({ path }) => path)).toEqual(['/moved']);
   expect(leaksOf(target)).toEqual([]);
@@ -112,7 +82,7 @@ test('a redirect into a blind tunnel ends there', async () => {
 test('the CA of another server does not count: the certificate is verified, whatever Crawlee has as its default', async () => {
   const target = await openTarget();
   const { gateway } = await openTrusted();
-  const { failures } = await crawl([`${target.https}/1`], gateway, { ca: SELF_SIGNED.cert });
+  const { failures } = await crawlInOne([`${target.https}/1`], gateway, { ca: SELF_SIGNED.cert });
   expect(failures).toEqual([expect.stringContaining('no certificate of the CA in the option ca')]);
   expect(target.visits).toEqual([]);
 });
@@ -145,7 +115,7 @@ test('a target that speaks HTTP/2 is offered none once it is to be sent somethin
   });
   const proxyUrl = `http://some-key-0000:@127.0.0.1:${(proxy.address() as AddressInfo).port}`;
   const { ca } = await openTrusted();
-  const { failures } = await crawl(['https://some.example/1'], { proxyUrl }, { ca });
+  const { failures } = await crawlInOne(['https://some.example/1'], { proxyUrl }, { ca });
   expect(failures).toEqual([expect.stringContaining('Nothing was sent to https://some.example/1')]);
   // The first is got-scraping's own question, on a connection of its own; the second makes no offer at all.
   expect(sockets.size).toBe(4);
@@ -166,7 +136,7 @@ for (const [name, from, to] of [
       return true;
     });
     const places = { ...target, otherHttps: target.https.replace('127.0.0.1', 'localhost') };
-    const { finished } = await crawl([`${target[from]}/moved`], gateway, { ca });
+    const { finished } = await crawlInOne([`${target[from]}/moved`], gateway, { ca });
     expect(finished).toBe(1);
     expect(target.visits.map(({ path }) => path)).toEqual(['/moved', '/arrived']);
     expect(new Set(target.visits.map(({ fromIp }) => fromIp)).size).toBe(1);
@@ -222,7 +192,7 @@ test('a session that was lost is told inside the tunnel; the request goes on in 
 test("an error of the gateway's inside the tunnel is no page", async () => {
   const { gateway, ca } = await openTrusted();
   const handler = vi.fn<() => void>();
-  const { failures } = await crawl(
+  const { failures } = await crawlInOne(
     ['https://127.0.0.1:9/1'],
     gateway,
     { ca },

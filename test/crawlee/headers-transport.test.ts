@@ -5,17 +5,12 @@ import type { AddressInfo } from 'node:net';
 
 import { GotScrapingHttpClient } from '@crawlee/core';
 import type { BaseHttpClient } from '@crawlee/core';
-import type { CheerioCrawlerOptions } from 'crawlee';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 import { SessionsClient } from '../../src/client/index.js';
 import { configure, createCrawler, listSessions, localUpstreams, openGateway } from './crawl.js';
 import { openTarget } from './crawl-target.js';
-import type { CrawlTarget } from './crawl-target.js';
-
-function leaksOf(target: CrawlTarget): readonly string[] {
-  return target.visits.flatMap(({ headerNames }) => headerNames.filter((name) => name.startsWith('x-crawlera')));
-}
+import { crawlInOne, leaksOf } from './headers-crawl.js';
 
 test('120 requests of 3 sessions, 12 at a time: 3 sessions, all pinned, nothing at the target', async () => {
   const gateway = await openGateway({ upstreams: localUpstreams(3) });
@@ -46,29 +41,10 @@ test('120 requests of 3 sessions, 12 at a time: 3 sessions, all pinned, nothing 
   expect(await listSessions(gateway)).toEqual([]);
 });
 
-/** Crawls one URL in one session; gives what it came to. */
-async function crawlOne(url: string, proxyUrl: string, options: CheerioCrawlerOptions = {}) {
-  const configuration = configure(proxyUrl, { transport: 'headers' });
-  const failures: string[] = [];
-  const attempts = vi.fn<() => void>();
-  const crawler = createCrawler(
-    configuration.httpCrawlerOptions({
-      maxRequestRetries: 3,
-      sessionPoolOptions: { maxPoolSize: 1 },
-      preNavigationHooks: [() => attempts()],
-      requestHandler() {},
-      failedRequestHandler: (_context, error) => void failures.push(error.message),
-      ...options,
-    }),
-  );
-  const { requestsFinished } = await crawler.run([url]);
-  return { finished: requestsFinished, failures, attempts: attempts.mock.calls.length, configuration };
-}
-
 test('without the option ca an https target is refused with a sentence, without a retry, before anything is sent', async () => {
   const gateway = await openGateway();
   const target = await openTarget();
-  const { failures, attempts } = await crawlOne(`${target.https}/1`, gateway.proxyUrl);
+  const { failures, attempts } = await crawlInOne([`${target.https}/1`], gateway);
   expect(failures).toEqual([
     expect.stringMatching(/Give the CA certificate of the server as ca .* or use transport 'credentials'/),
   ]);
@@ -83,7 +59,7 @@ test('without the option ca a redirect to https stops there: the target is not a
     response.writeHead(301, { location: `${target.https}/secure` }).end();
     return true;
   });
-  const { failures, attempts } = await crawlOne(`${target.http}/moved`, gateway.proxyUrl);
+  const { failures, attempts } = await crawlInOne([`${target.http}/moved`], gateway);
   expect(failures).toEqual([expect.stringContaining(`can't carry the session to ${target.https}/secure`)]);
   expect(attempts).toBe(1);
   expect(target.visits.map(({ path }) => path)).toEqual(['/moved']);
@@ -101,7 +77,7 @@ test('a client that follows to https all the same, without the option ca, takes 
       return super.stream({ ...request, followRedirect: true }, onRedirect);
     }
   }
-  await crawlOne(`${target.http}/moved`, gateway.proxyUrl, { httpClient: new Headstrong() });
+  await crawlInOne([`${target.http}/moved`], gateway, {}, { httpClient: new Headstrong() });
   expect(target.visits.map(({ path }) => path)).toEqual(['/moved', '/secure']);
   expect(leaksOf(target)).toEqual([]);
 });
@@ -127,7 +103,7 @@ test('a redirect on the first request makes one session and stays in it', async 
     response.writeHead(302, { location: hop < 3 ? `/hop${hop + 1}` : '/end' }).end();
     return true;
   });
-  const { finished } = await crawlOne(`${target.http}/hop1`, gateway.proxyUrl);
+  const { finished } = await crawlInOne([`${target.http}/hop1`], gateway);
   expect(finished).toBe(1);
   expect(target.visits.map(({ path }) => path)).toEqual(['/hop1', '/hop2', '/hop3', '/end']);
   expect(new Set(target.visits.map(({ fromIp }) => fromIp)).size).toBe(1);
@@ -208,6 +184,6 @@ test('a proxy that knows no sessions is told as such', async () => {
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const proxyUrl = `http://some-key-0000:@127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const run = crawlOne('http://example.test/1', proxyUrl);
+  const run = crawlInOne(['http://example.test/1'], { proxyUrl });
   await expect(run).rejects.toThrow('is no server of the session protocol: its answer names no session');
 });

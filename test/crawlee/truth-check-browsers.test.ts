@@ -9,25 +9,14 @@ import { expect, test } from 'vitest';
 import { coreOf } from '../../src/crawlee/core.js';
 import type { LoadedContext } from '../../src/crawlee/truth-check.js';
 import type { SessionProxyConfiguration } from '../../src/index.js';
+import { ANY_CERTIFICATE, CHROMIUM_PATH, QUIET_ARGUMENTS } from '../support/chromium.js';
 import { needsProgram } from '../support/needs.js';
 import { configure, localUpstreams, mixedUrls, openGateway } from './crawl.js';
 import { openTarget } from './crawl-target.js';
 import type { AnswerPath } from './crawl-target.js';
 
 const LAUNCH = {
-  launchOptions: {
-    executablePath: '/usr/bin/chromium',
-    headless: true,
-    args: [
-      '--no-sandbox',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--ignore-certificate-errors',
-    ],
-  },
+  launchOptions: { executablePath: CHROMIUM_PATH, headless: true, args: [...QUIET_ARGUMENTS, ANY_CERTIFICATE] },
 };
 
 const inMemory = (): Configuration => new Configuration({ persistStorage: false, purgeOnStart: true });

@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Fault, FAULTS, PROXY_KINDS, type ProxyKind, startFaultyUpstream } from '../support/faulty-upstream.js';
+import { connections } from '../support/connections.js';
 import { startGateway, startTarget, type TestTarget } from '../support/gateway.js';
 import { enterTunnel, getInside, TRUSTING, until } from '../support/intercepted.js';
 import { createHttpProxy } from '../support/proxy-http.js';
@@ -76,10 +77,6 @@ function isAllowed(told: string, { way, kind, fault }: { way: string; kind: Prox
   if (isAsked && fault.startsWith('agrees')) return told === '200';
   // The start of TLS is what `agrees and closes` breaks off.
   return fault.startsWith('agrees') && way === 'intercepted' && told === 'bad_cert';
-}
-
-function connections(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
 }
 
 for (const kind of PROXY_KINDS) {

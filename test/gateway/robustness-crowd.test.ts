@@ -7,6 +7,7 @@ import net, { type Socket } from 'node:net';
 import tls from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
 import { SessionsClient } from '../../src/client/index.js';
+import { connections } from '../support/connections.js';
 import { API_KEY, startGateway, type TestGateway } from '../support/gateway.js';
 import { clientHello, getInside, startClientTls, startSecureTarget, TRUSTING, until } from '../support/intercepted.js';
 import { proxyAuth, sendConnect } from '../support/raw-client.js';
@@ -86,10 +87,6 @@ async function behave(port: number, authority: string, goesOn: () => boolean): P
     secured.destroy();
   }
   return statuses;
-}
-
-function connections(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
 }
 
 async function untilNoneInUse({ url }: TestGateway): Promise<void> {

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SessionsClient } from '../../src/client/index.js';
+import { connections } from '../support/connections.js';
 import { API_KEY, startGateway, type TestGateway } from '../support/gateway.js';
 import {
   clientHello,
@@ -39,10 +40,6 @@ const settledOf = ({ events }: TestGateway) => events.filter((event) => event.ty
 /** Resolves once this process has as many connections as `before`, or less. */
 function untilConnections(before: number): Promise<void> {
   return until(() => connections() <= before);
-}
-
-function connections(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
 }
 
 /** A tunnel, and the connection it goes over. */

@@ -1,22 +1,21 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 
-import { createUpstreams } from '../../src/upstreams/create-upstreams.js';
+import { createUpstream } from '../../src/upstreams/create-upstreams.js';
+import { resolveUpstreams } from '../../src/upstreams/upstream-url.js';
 import { closeLater, openPolicy } from './open-upstream.js';
 
 const OPTIONS = { policy: openPolicy, connectTimeoutMs: 5_000, responseTimeoutMs: 5_000 };
 
 test('upstreams of a list know who they are, and show nobody their credentials', () => {
-  const upstreams = createUpstreams(
-    [
-      'http://user:secret@proxy.test:1',
-      { url: 'socks5h://user:secret@proxy.test:1', name: 'exit', country: 'DE', outgoingIp: '192.0.2.7' },
-      { url: 'https://user:secret@proxy.test:2', state: 'NY', city: ' New York ', insecure: true },
-      'local://127.0.0.2',
-      'direct://',
-    ],
-    OPTIONS,
-  );
+  const specs = resolveUpstreams([
+    'http://user:secret@proxy.test:1',
+    { url: 'socks5h://user:secret@proxy.test:1', name: 'exit', country: 'DE', outgoingIp: '192.0.2.7' },
+    { url: 'https://user:secret@proxy.test:2', state: 'NY', city: ' New York ', insecure: true },
+    'local://127.0.0.2',
+    'direct://',
+  ]);
+  const upstreams = specs.map((spec) => createUpstream(spec, OPTIONS));
   for (const upstream of upstreams) closeLater(upstream);
   const known = upstreams.map(({ id, name, outgoingIp, country, state, city }) => ({
     id,
@@ -37,5 +36,5 @@ test('upstreams of a list know who they are, and show nobody their credentials',
 });
 
 test('a fault in one entry creates none', () => {
-  expect(() => createUpstreams(['direct://', 'ftp://proxy.test'], OPTIONS)).toThrow(/^Upstream 2: /);
+  expect(() => resolveUpstreams(['direct://', 'ftp://proxy.test'])).toThrow(/^Upstream 2: /);
 });
