@@ -1,7 +1,7 @@
 // The one schema all configuration passes, wherever it came from: what each option may hold, its default, and what
 // is told where a value is refused. Which options belong together is checked in `options.ts`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { UPSTREAM_LOSS_POLICIES } from '../sessions/loss.js';
 import { isListLocation } from '../upstreams/upstream-source.js';

@@ -3,7 +3,7 @@
 
 import { isIP } from 'node:net';
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { showValue } from './option-faults.js';
 import { readCount, readDomain, readDurationMs, readHostName, readSizeBytes } from './option-units.js';

@@ -1,4 +1,4 @@
-// Runs the real binary, from its source, in a directory and with a home of its own.
+// Runs the real binary, from its source or as it is built, in a directory and with a home of its own.
 
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
@@ -30,10 +30,13 @@ export interface CliSurroundings {
   /** Its home and working directory. */
   readonly home: string;
   readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** Run what `npm run build` made. @default false */
+  readonly built?: boolean | undefined;
 }
 
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const BUILT_MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** Makes a directory that goes with the test. */
 export async function createHome(): Promise<string> {
@@ -43,8 +46,9 @@ export async function createHome(): Promise<string> {
 }
 
 /** Starts a command; what still runs at the end of the test is ended with it. */
-function startCli(args: readonly string[], { home, environment = {} }: CliSurroundings): RunningCli {
-  const child = spawn(process.execPath, ['--import', TSX, MAIN, ...args], {
+function startCli(args: readonly string[], { home, environment = {}, built = false }: CliSurroundings): RunningCli {
+  const program = built ? [BUILT_MAIN] : ['--import', TSX, MAIN];
+  const child = spawn(process.execPath, [...program, ...args], {
     cwd: home,
     // Nothing of the caller's: a SESSION_PROXY_… of theirs would change what is tested.
     env: { PATH: process.env['PATH'], HOME: home, USERPROFILE: home, ...environment },

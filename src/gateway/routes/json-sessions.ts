@@ -1,7 +1,7 @@
 // The JSON API over sessions and upstreams.
 
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RefusalResource, SessionList, SessionResource } from '../../protocol/rest.js';
 import { GatewayError } from '../../sessions/errors.js';
 import { UPSTREAM_LOSS_POLICIES } from '../../sessions/loss.js';

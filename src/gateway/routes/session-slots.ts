@@ -1,7 +1,7 @@
 // What a client that paces itself asks of its sessions: start times, and what it has seen at targets.
 
 import type { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SlotResource } from '../../protocol/rest.js';
 import { GatewayError } from '../../sessions/errors.js';
 import { readTarget, siteOf } from '../../upstreams/target-address.js';
