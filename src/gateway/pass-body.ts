@@ -3,11 +3,12 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GatewayError } from '../sessions/errors.js';
+import { BulkReader } from '../upstreams/bulk-reader.js';
 import type { Leaving } from './leaving.js';
 import { crossingHeaders } from './relay-headers.js';
 
-/** Bytes that wait for the client before no more are read. */
-const MAX_QUEUED_BYTES = 256 * 1024;
+/** Bytes that wait for the client before no more are read: above one large piece, most of which is sent at once. */
+const MAX_QUEUED_BYTES = 384 * 1024;
 
 /** A body on its way to the client, whose head was written. */
 export interface BodyPass {
@@ -50,6 +51,7 @@ class Passing {
     // It was stopped where its beginning was looked at.
     answer.resume();
     if (answer.readableEnded) this.#onEnd();
+    if (!answer.complete) BulkReader.of(answer.socket)?.lendTo(answer);
   }
 
   readonly #onData = (chunk: Buffer): void => {

@@ -1,23 +1,30 @@
-// Reads a connection into buffers that are used again. It is a stream like any other until it is passed on as a whole:
-// from then on its bytes go straight from the buffer to the other connection. What they mean is not known here.
+// Reads a connection into buffers that are used again. It is a stream like any other until somebody takes its bytes as they
+// come: those of a tunnel go straight from the buffer to the other connection, those of a body into node's parser, which
+// copies them. What they mean is not known here.
 
 import type { OnReadOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** Node's own measure of one read. */
-const SHARED_BYTES = 64 * 1024;
-/** Past this, larger reads save next to nothing. */
-const LARGE_BYTES = 256 * 1024;
+/** One read; past this, larger ones save next to nothing. */
+const READ_BYTES = 256 * 1024;
+/** A piece above this is one of many: node's own measure of one read. */
+const LARGE_BYTES = 64 * 1024;
 /** Bound of the large buffers; while all are in use, other connections go on with copies of smaller pieces. */
 const MAX_LARGE = 64;
 
 /** Of all connections: what is read into it is copied at once, before another connection is read. */
-const shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
+const shared = Buffer.allocUnsafeSlow(READ_BYTES);
 /** Large buffers, each of which one connection may have to itself; those nobody has, and how many there are. */
 const spare: Buffer[] = [];
 let largeCount = 0;
 
 const readers = new WeakMap<Duplex, BulkReader>();
+
+/** A body that node's parser reads from a connection. */
+interface ParsedBody {
+  /** Whether all of it was read: what comes next on the connection is not its. */
+  readonly complete: boolean;
+}
 
 /** Reads one connection. */
 export class BulkReader {
@@ -25,6 +32,7 @@ export class BulkReader {
   readonly onread: OnReadOpts = { buffer: () => this.#buffer, callback: (bytes) => this.#take(bytes) };
   #socket: Socket | undefined;
   #to: Duplex | undefined;
+  #body: ParsedBody | undefined;
   #buffer: Buffer = shared;
 
   /** The reader of a connection that was made with one. */
@@ -49,19 +57,33 @@ export class BulkReader {
     socket.resume();
   }
 
+  /**
+   * Lets the parser have the pieces as they are until the body is whole. It keeps nothing of them: what it tells of a body
+   * is a copy. Heads are another matter: what comes behind one that switches protocols is told as a part of the piece.
+   */
+  lendTo(body: ParsedBody): void {
+    this.#body = body;
+  }
+
   /** @returns whether to read on */
   #take(bytes: number): boolean {
     const piece = this.#buffer.subarray(0, bytes);
     const to = this.#to;
-    if (to === undefined) return this.#socket?.push(Buffer.from(piece)) === true;
+    if (to === undefined) return this.#push(piece);
     if (this.#buffer === shared) {
-      if (bytes === SHARED_BYTES) this.#buffer = spare.pop() ?? newLarge() ?? shared;
+      if (bytes >= LARGE_BYTES) this.#buffer = spare.pop() ?? newLarge() ?? shared;
       return this.#pass(to, Buffer.from(piece));
     }
-    if (bytes >= Math.max(SHARED_BYTES, to.writableHighWaterMark)) return this.#pass(to, piece);
+    if (bytes >= Math.max(LARGE_BYTES, to.writableHighWaterMark)) return this.#pass(to, piece);
     // Its bytes come in small pieces now; others may have use for the buffer.
     this.#giveBack();
     return this.#pass(to, Buffer.from(piece));
+  }
+
+  #push(piece: Buffer): boolean {
+    const socket = this.#socket;
+    const isParsed = this.#body?.complete === false && socket?.readableFlowing === true && socket.readableLength === 0;
+    return socket?.push(isParsed ? piece : Buffer.from(piece)) === true;
   }
 
   /** A piece above the mark of the other side is either sent at once or waited for, so that its buffer is free again. */
@@ -84,5 +106,5 @@ export class BulkReader {
 function newLarge(): Buffer | undefined {
   if (largeCount >= MAX_LARGE) return undefined;
   largeCount += 1;
-  return Buffer.allocUnsafeSlow(LARGE_BYTES);
+  return Buffer.allocUnsafeSlow(READ_BYTES);
 }

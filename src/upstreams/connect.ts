@@ -6,7 +6,6 @@ import type { Socket, TcpNetConnectOpts } from 'node:net';
 import { BulkReader } from './bulk-reader.js';
 import { GatewayError } from '../sessions/errors.js';
 import { abortError, toGatewayError } from './dial-errors.js';
-import type { Peer } from './dialing-agent.js';
 import type { GiveUp } from './upstream.js';
 
 /** How long something may take, and what it is called when it takes longer. */
@@ -41,20 +40,16 @@ export async function withDeadline<T>(deadline: Deadline, run: (signal: AbortSig
   }
 }
 
-/** Where to connect, as Node takes it, and what for. */
-type TcpOptions = TcpNetConnectOpts & Pick<Peer, 'isForTunnel'>;
-
 /**
  * Opens a TCP connection that may be half-closed.
  *
  * @param signal destroys it while it is being opened; rejects with the signal's reason
  */
-export function connectTcp({ isForTunnel, ...options }: TcpOptions, signal: GiveUp): Promise<Socket> {
+export function connectTcp(options: TcpNetConnectOpts, signal: GiveUp): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    // Not for requests: their bodies outlive the moment they are read in, and would have to be copied.
-    const reader = isForTunnel === true ? new BulkReader() : undefined;
+    const reader = new BulkReader();
     const socket = net.connect({
-      ...(reader && { onread: reader.onread }),
+      onread: reader.onread,
       allowHalfOpen: true,
       noDelay: true,
       keepAlive: true,
@@ -63,7 +58,7 @@ export function connectTcp({ isForTunnel, ...options }: TcpOptions, signal: Give
       autoSelectFamilyAttemptTimeout: 1_000,
       ...options,
     });
-    reader?.serve(socket);
+    reader.serve(socket);
     const settle = (): void => {
       signal.removeEventListener('abort', onAbort);
       socket.off('connect', onConnect).off('error', onError);

@@ -56,7 +56,7 @@ export function createDialedUpstream(spec: UpstreamSpec, way: DialedRoute): Upst
 
   return {
     ...identityOf(spec),
-    dial: ({ host, port }, signal) => dial({ host, port, isForTunnel: true }, signal),
+    dial: ({ host, port }, signal) => dial({ host, port }, signal),
     request: (request) => sendRequest(sendingOf(request)),
     upgrade: (request) => sendUpgrade(sendingOf(request)),
     close: async () => pool.close(),

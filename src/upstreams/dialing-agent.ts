@@ -11,8 +11,6 @@ import type { DialTarget, GiveUp, SecureTarget } from './upstream.js';
 export interface Peer extends DialTarget {
   /** Set: TLS is to be put on the connection. */
   readonly secure?: SecureTarget | undefined;
-  /** Set: the connection is for a tunnel, which nobody looks into. */
-  readonly isForTunnel?: boolean | undefined;
 }
 
 /** Opens a connection; rejects with a GatewayError. */

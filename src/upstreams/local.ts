@@ -30,12 +30,12 @@ export function createLocalUpstream(
   const leaving = prefix === undefined ? spec.id : localAddress;
   const route = (target: DialTarget) => `${toAuthority(target)} from ${leaving}`;
 
-  async function open({ host, port, isForTunnel }: Peer, signal: AbortSignal, what: string): Promise<Socket> {
+  async function open({ host, port }: Peer, signal: AbortSignal, what: string): Promise<Socket> {
     // The gateway has asked this already. It is asked again because for a literal address no lookup is made.
     const refusal = policy.refusal(host, port);
     if (refusal !== undefined) throw new GatewayError('domain_forbidden', refusal);
     const from = { ...leaveFrom(host, localAddress), lookup: policy.lookup(port) };
-    const connecting = connectTcp({ host, port, isForTunnel, ...from }, signal);
+    const connecting = connectTcp({ host, port, ...from }, signal);
     return prefix === undefined ? connecting : connecting.catch((error: unknown) => explain(error, what, prefix));
   }
 

@@ -46,7 +46,7 @@ async function openJoined(
 ): Promise<Joined> {
   const [user, client] = await connect(openPlain);
   const [remote, target] = await connect((port) =>
-    connectTcp({ port, host: '127.0.0.1', isForTunnel: true }, new AbortController().signal),
+    connectTcp({ port, host: '127.0.0.1' }, new AbortController().signal),
   );
   await prepare(target, remote);
   return { user, client, remote, target, done: join(client, remote) };
