@@ -3,8 +3,12 @@
 
 import type { SessionRef, SessionTraits } from '../sessions/session.js';
 import type { PlaceName } from '../sessions/choice.js';
-import type { Loss } from '../sessions/loss.js';
 import type { TargetName } from '../sessions/pace-key.js';
+import type { Outlook, SessionView } from './session-view.js';
+import type { StoreEvent } from './store-event.js';
+
+export type { Outlook, SessionView, TunnelView } from './session-view.js';
+export type { EndReason, StoreEvent } from './store-event.js';
 
 /** A usable upstream. Health is settled before; a store chooses among these, by the place that is asked for. */
 export interface UpstreamChoice extends PlaceName {
@@ -118,50 +122,6 @@ export interface UseOutcome {
   readonly bytesIn: number;
 }
 
-/** A session as it is shown. Times are epoch milliseconds. */
-export interface SessionView {
-  readonly id: string;
-  readonly upstreamId: string;
-  readonly exit: string | undefined;
-  readonly outgoingIp: string;
-  readonly traits: SessionTraits;
-  readonly createdAtMs: number;
-  readonly lastUsedAtMs: number;
-  readonly expiresAtMs: number;
-  readonly uses: number;
-  readonly unbookedUses: number;
-  /** Requests and CONNECTs that came in it, those that are no use of their own too. */
-  readonly requests: number;
-  readonly isBanned: boolean;
-  /** Where its blind tunnels lead; at most `MAX_SESSION_TUNNELS`. */
-  readonly tunnels: readonly TunnelView[];
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  /** Wait of the next use on the clock it used last, in milliseconds. */
-  readonly nextUseInMs: number;
-}
-
-/** What the next use of a session would come to. */
-export interface Outlook {
-  readonly session: SessionView;
-  /** How long it would wait for the clock, in milliseconds. */
-  readonly waitMs: number;
-  /** The gap that the target asks for, in milliseconds. */
-  readonly delayMs: number;
-  /** How long the outgoing IP is still kept from the target after a ban, in milliseconds. */
-  readonly coolMs: number;
-}
-
-/** Blind tunnels of a session to one target, open or closed. */
-export interface TunnelView {
-  /** `host:port`, an IPv6 address in brackets. */
-  readonly target: string;
-  /** How many are open, or held until they may be opened. */
-  readonly open: number;
-  /** Milliseconds since the last one was closed; 0 while one is open. */
-  readonly lastOpenMsAgo: number;
-}
-
 /** What is asked of `create`. A name that lives is answered with its session. */
 export interface CreateRequest {
   readonly owner: string;
@@ -212,47 +172,6 @@ export interface Verdict {
   readonly site: string;
   readonly verdict: 'good' | 'banned';
 }
-
-/** What a store tells unasked. Missing a `moved` is safe: the use then starts at its old, later time. */
-export type StoreEvent =
-  | { readonly type: 'moved'; readonly paceKey: string }
-  | {
-      readonly type: 'session.created';
-      readonly owner: string;
-      readonly sessionId: string;
-      readonly outgoingIp: string;
-    }
-  | {
-      readonly type: 'session.ended';
-      readonly owner: string;
-      readonly sessionId: string;
-      readonly reason: EndReason;
-    }
-  | {
-      /** It leaves from elsewhere now, by its rule of loss. */
-      readonly type: 'session.moved';
-      readonly owner: string;
-      readonly sessionId: string;
-      /** Outgoing IPs; the same where the move changed none. */
-      readonly from: string;
-      readonly to: string;
-      readonly why: Loss;
-    }
-  | {
-      /** Its upstream has another outgoing IP than it was known to have. */
-      readonly type: 'session.ip-changed';
-      readonly owner: string;
-      readonly sessionId: string;
-      readonly upstream: string;
-      readonly from: string;
-      readonly to: string;
-    };
-
-/**
- * Why a session ended. `unused`: no use of it got an answer; `banned`: banned ones are not kept; `lost`: its upstream is
- * gone; `ip-changed`: so has its outgoing IP, and it was not to be kept then.
- */
-export type EndReason = 'deleted' | 'expired' | 'unused' | 'banned' | 'lost' | 'ip-changed';
 
 /** Where sessions live. `create` and `book` resolve when what they promise would survive in that store. */
 export interface SessionStore {
