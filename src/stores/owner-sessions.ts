@@ -9,23 +9,23 @@ export interface Ranked {
   readonly traits: Pick<SessionTraits, 'name'>;
 }
 
-const SPARSEST = 1 / 2;
+/** Sessions in a row. Rows are short, so that what moves in one takes no time, and many sessions make no long array. */
+const ROW_MAX = 256;
 
-/**
- * Between a half and a quarter, for each API key another: the sessions of many keys that are as old as each other end
- * together, and closing up the holes of all of them in one moment would stand still for it.
- */
-function sparseFor(firstRank: number): number {
-  return SPARSEST - (firstRank % 64) / 256;
+/** Two rows that have no more than this together become one. */
+const JOINED_MAX = ROW_MAX / 2;
+
+interface Row<T> {
+  /** At most the rank of its first session, and above those of the row before. */
+  readonly fromRank: number;
+  readonly sessions: T[];
 }
 
-/** An ordered set of sessions. Bounded by the sessions an API key may have, plus three times as many holes. */
+/** An ordered set of sessions, bounded by those an API key may have. */
 export class OwnerSessions<T extends Ranked> {
-  /** A session that is gone leaves its rank, by which the others are still found. */
-  #slots: (T | number)[] = [];
+  /** None is empty, and no two beside each other would do as one. */
+  readonly #rows: Row<T>[] = [];
   #size = 0;
-  /** Holes are closed up when fewer than this part are sessions. */
-  #sparse = SPARSEST;
   readonly #byName = new Map<string, T>();
 
   get size(): number {
@@ -34,8 +34,9 @@ export class OwnerSessions<T extends Ranked> {
 
   /** Adds a session, whose rank must be above all earlier ones. */
   add(session: T): void {
-    if (this.#slots.length === 0) this.#sparse = sparseFor(session.rank);
-    this.#slots.push(session);
+    const last = this.#rows.at(-1);
+    if (last !== undefined && last.sessions.length < ROW_MAX) last.sessions.push(session);
+    else this.#rows.push({ fromRank: session.rank, sessions: [session] });
     this.#size += 1;
     const { name } = session.traits;
     if (name !== undefined) this.#byName.set(name, session);
@@ -46,35 +47,44 @@ export class OwnerSessions<T extends Ranked> {
   }
 
   delete(session: T): void {
-    const index = this.#firstAfter(session.rank - 1);
-    if (this.#slots[index] !== session) return;
-    this.#slots[index] = session.rank;
+    const at = this.#rowOf(session.rank);
+    const row = this.#rows[at];
+    const index = row?.sessions.indexOf(session) ?? -1;
+    if (row === undefined || index === -1) return;
+    row.sessions.splice(index, 1);
     this.#size -= 1;
     if (session.traits.name !== undefined) this.#byName.delete(session.traits.name);
-    if (this.#slots.length > 32 && this.#size < this.#slots.length * this.#sparse) this.#compact();
+    if (!this.#join(at - 1)) this.#join(at);
+    if (row.sessions.length === 0 && this.#rows[at] === row) this.#rows.splice(at, 1);
   }
 
   /** Yields the sessions whose rank is above `rank`, oldest first. */
   *after(rank: number): Generator<T> {
-    for (let index = this.#firstAfter(rank); index < this.#slots.length; index += 1) {
-      const slot = this.#slots[index];
-      if (typeof slot === 'object') yield slot;
+    for (let at = Math.max(0, this.#rowOf(rank)); at < this.#rows.length; at += 1) {
+      for (const session of this.#rows[at]?.sessions ?? []) if (session.rank > rank) yield session;
     }
   }
 
-  #firstAfter(rank: number): number {
+  /** The last row that begins at that rank or before; -1 where all begin later. */
+  #rowOf(rank: number): number {
     let low = 0;
-    let high = this.#slots.length;
+    let high = this.#rows.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      const slot = this.#slots[middle] as T | number;
-      if ((typeof slot === 'number' ? slot : slot.rank) <= rank) low = middle + 1;
+      if ((this.#rows[middle] as Row<T>).fromRank <= rank) low = middle + 1;
       else high = middle;
     }
-    return low;
+    return low - 1;
   }
 
-  #compact(): void {
-    this.#slots = this.#slots.filter((slot) => typeof slot === 'object');
+  /** Makes one of a row and the next, if they are short. @returns whether it did */
+  #join(at: number): boolean {
+    const row = this.#rows[at];
+    const next = this.#rows[at + 1];
+    if (row === undefined || next === undefined) return false;
+    if (row.sessions.length + next.sessions.length > JOINED_MAX) return false;
+    row.sessions.push(...next.sessions);
+    this.#rows.splice(at + 1, 1);
+    return true;
   }
 }
