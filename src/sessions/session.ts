@@ -87,10 +87,7 @@ export interface Session {
   tunnelUses: TunnelUses | undefined;
   /** Where its blind tunnels lead; undefined where there was none. */
   tunnels: SessionTunnel[] | undefined;
-  /**
-   * Its places in the orders that a store keeps, and the store's own. They stand here because an object that is given
-   * members later takes half as much memory again, and there may be a million.
-   */
+  /** Its places in the orders that a store keeps, and the store's own; rank 0: it is in no store. */
   rank: number;
   heapIndex: number;
 }
@@ -98,35 +95,100 @@ export interface Session {
 /** How long a started slot covers the requests of its session, in milliseconds. */
 export const SLOT_COVERS_MS = 120_000;
 
+/** What a session is made of. */
+export type SessionGiven = Pick<Session, 'id' | 'owner' | 'pin' | 'traits' | 'isChosen'>;
+
 /** Makes a session that was not used yet. */
-export function createSession(
-  { id, owner, pin, traits, isChosen }: Pick<Session, 'id' | 'owner' | 'pin' | 'traits' | 'isChosen'>,
-  nowMs: number,
-): Session {
-  return {
-    id,
-    owner,
-    pin,
-    traits,
-    isChosen,
-    createdAtMs: nowMs,
-    lastUsedAtMs: nowMs,
-    uses: 0,
-    unbookedUses: 0,
-    requests: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    isKept: false,
-    isBanned: false,
-    openUses: 0,
-    lastSite: undefined,
-    toldIp: undefined,
-    slots: undefined,
-    tunnelUses: undefined,
-    tunnels: undefined,
-    rank: 0,
-    heapIndex: -1,
-  };
+export function createSession(given: SessionGiven, nowMs: number): Session {
+  return new SessionRecord(given, nowMs);
+}
+
+/** What hardly any session has. */
+type Rarities = Pick<Session, 'unbookedUses' | 'toldIp' | 'slots' | 'tunnelUses' | 'tunnels'>;
+
+/**
+ * There may be a million, so it has members of its own for what every session has, all of them from the start: an object
+ * that is given members later takes half as much memory again. The rest stands in an object that is made when it is set.
+ */
+class SessionRecord implements Session {
+  readonly id: string;
+  readonly owner: string;
+  pin: SessionPin;
+  readonly traits: SessionTraits;
+  readonly isChosen: boolean;
+  isKept = false;
+  isBanned = false;
+  readonly createdAtMs: number;
+  lastUsedAtMs: number;
+  uses = 0;
+  requests = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  openUses = 0;
+  lastSite: string | undefined = undefined;
+  rank = 0;
+  heapIndex = -1;
+  #rarities: Rarities | undefined = undefined;
+
+  constructor({ id, owner, pin, traits, isChosen }: SessionGiven, nowMs: number) {
+    this.id = id;
+    this.owner = owner;
+    this.pin = pin;
+    this.traits = traits;
+    this.isChosen = isChosen;
+    this.createdAtMs = nowMs;
+    this.lastUsedAtMs = nowMs;
+  }
+
+  get unbookedUses(): number {
+    return this.#rarities?.unbookedUses ?? 0;
+  }
+
+  set unbookedUses(uses: number) {
+    if (this.#rarities !== undefined || uses !== 0) this.#rare().unbookedUses = uses;
+  }
+
+  get toldIp(): string | undefined {
+    return this.#rarities?.toldIp;
+  }
+
+  set toldIp(ip: string | undefined) {
+    if (this.#rarities !== undefined || ip !== undefined) this.#rare().toldIp = ip;
+  }
+
+  get slots(): Slot[] | undefined {
+    return this.#rarities?.slots;
+  }
+
+  set slots(slots: Slot[] | undefined) {
+    if (this.#rarities !== undefined || slots !== undefined) this.#rare().slots = slots;
+  }
+
+  get tunnelUses(): TunnelUses | undefined {
+    return this.#rarities?.tunnelUses;
+  }
+
+  set tunnelUses(uses: TunnelUses | undefined) {
+    if (this.#rarities !== undefined || uses !== undefined) this.#rare().tunnelUses = uses;
+  }
+
+  get tunnels(): SessionTunnel[] | undefined {
+    return this.#rarities?.tunnels;
+  }
+
+  set tunnels(tunnels: SessionTunnel[] | undefined) {
+    if (this.#rarities !== undefined || tunnels !== undefined) this.#rare().tunnels = tunnels;
+  }
+
+  #rare(): Rarities {
+    return (this.#rarities ??= {
+      unbookedUses: 0,
+      toldIp: undefined,
+      slots: undefined,
+      tunnelUses: undefined,
+      tunnels: undefined,
+    });
+  }
 }
 
 /**

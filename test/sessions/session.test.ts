@@ -105,3 +105,31 @@ describe('slots that cover nothing any more', () => {
     expect(plain.slots).toBeUndefined();
   });
 });
+
+describe('what hardly any session has', () => {
+  for (const [name, none, some] of [
+    ['unbookedUses', 0, 2],
+    ['toldIp', undefined, '127.0.0.3'],
+    ['slots', undefined, [slot(MINUTE)]],
+    ['tunnelUses', undefined, new Map()],
+    ['tunnels', undefined, [{ target: 'example.com:443', open: 1, closedAtMs: 0 }]],
+  ] as const) {
+    test(`is its own where it is set: ${name}`, () => {
+      const [one, other] = [session(), session()];
+      expect(one[name]).toBe(none);
+      Object.assign(one, { [name]: some });
+      expect(one[name]).toBe(some);
+      expect(other[name]).toBe(none);
+      Object.assign(one, { [name]: none });
+      expect(one[name]).toBe(none);
+    });
+  }
+
+  test('stays what it is when another of them is set or taken away', () => {
+    const one = session();
+    one.toldIp = '127.0.0.3';
+    one.unbookedUses += 1;
+    one.slots = undefined;
+    expect([one.toldIp, one.unbookedUses, one.tunnels]).toEqual(['127.0.0.3', 1, undefined]);
+  });
+});
