@@ -1,18 +1,17 @@
 // Sessions in this process's memory: gone with it. Applies the rules of `sessions/` in one go per operation, which is
 // what makes each of them atomic here. Refuses to wait: the caller is told when its use may start.
 
-import { openRequest, settleRequest } from '../sessions/session.js';
+import { openRequest } from '../sessions/session.js';
 import type { TargetName } from '../sessions/pace-key.js';
 import type { RuleSettings } from '../sessions/settings.js';
-import { noteClosed, noteOpened } from '../sessions/session-tunnels.js';
-import { forgetTunnel } from '../sessions/tunnel-use.js';
+import { noteOpened } from '../sessions/session-tunnels.js';
 import type { Clock } from './clock.js';
-import type { KeptSession } from './memory-sessions.js';
 import { makePinned } from './memory-exits.js';
 import { learn, tellChanged } from './memory-loss.js';
+import { dropUnused, giveBackUse, type HeldUse, settleUse, startOf } from './memory-settle.js';
 import { bookSlot, cancelSlot } from './memory-slots.js';
 import { MemoryState } from './memory-state.js';
-import { banOf, findSession, grantOf, type Pin, pinUse, startUse, type Use } from './memory-use.js';
+import { banOf, findSession, grantOf, pinUse, startUse, takeFormerIp } from './memory-use.js';
 import type {
   AcquireRequest,
   Acquired,
@@ -31,6 +30,9 @@ import type {
   UseOutcome,
   Verdict,
 } from './session-store.js';
+import { Tickets } from './tickets.js';
+
+const NO_ANSWER: UseOutcome = { result: 'failed', bytesIn: 0, bytesOut: 0 };
 
 /** What a memory store is made of. */
 export interface MemoryStoreOptions {
@@ -47,27 +49,14 @@ export function createMemoryStore(options: MemoryStoreOptions): SessionStore {
   return new MemoryStore(options);
 }
 
-/** A request that is held or running. */
-interface Ticket extends Pick<Use, 'clock' | 'place'>, Pick<AcquireRequest, 'owner' | 'target' | 'tunnel'> {
-  readonly bookedAtMs: number;
-  readonly pin: Pin;
-  /** What its answer tells of the session's former outgoing IP. */
-  readonly formerIp: string | undefined;
-}
-
-/** How a request of a session ended; `sentAtMs` undefined: it was never sent. */
-interface Settling extends Pick<AcquireRequest, 'tunnel'> {
-  readonly sentAtMs: number | undefined;
-  readonly nowMs: number;
-}
-
 class MemoryStore implements SessionStore {
   readonly #clock: Clock;
   readonly #newSeed: () => string;
   readonly #state: MemoryState;
   /** Bounded by the requests in flight. */
-  readonly #tickets = new Map<string, Ticket>();
+  readonly #tickets = new Tickets<HeldUse>();
   #lastNowMs = -Infinity;
+  /** Of slots. */
   #lastSerial = 0;
 
   constructor({ clock, settings, newId, newSeed = newId }: MemoryStoreOptions) {
@@ -81,7 +70,7 @@ class MemoryStore implements SessionStore {
     const answer = this.#acquire(request, nowMs);
     // A session that was made for a request ends with it, if that is refused another attempt.
     const session = answer.ok ? undefined : findSession({ state: this.#state, nowMs }, request);
-    if (session !== undefined) this.#dropUnused(session, nowMs);
+    if (session !== undefined) dropUnused({ state: this.#state, nowMs }, session);
     return answer;
   }
 
@@ -101,13 +90,11 @@ class MemoryStore implements SessionStore {
       this.#state.sessions.reorder(session);
       if (created) this.#state.tellCreated(session);
     }
-    const ticket = `t${this.#serial()}`;
-    const granted = grantOf({ state: this.#state, nowMs }, use, { ticket, pin });
     const { owner, target, tunnel } = request;
     const { clock, place } = use;
-    const formerIp = granted.session?.formerIp;
-    this.#tickets.set(ticket, { clock, place, owner, target, tunnel, bookedAtMs: nowMs, pin, formerIp });
-    return granted;
+    const formerIp = session && takeFormerIp(session);
+    const ticket = this.#tickets.add({ clock, place, owner, target, tunnel, bookedAtMs: nowMs, pin, formerIp });
+    return grantOf({ state: this.#state, nowMs }, use, { ticket, pin, formerIp });
   }
 
   async startsAtMs(ticket: string): Promise<number | undefined> {
@@ -126,44 +113,24 @@ class MemoryStore implements SessionStore {
     const found = this.#tickets.get(ticket);
     if (found === undefined) return;
     this.#tickets.delete(ticket);
-    const { owner, target, pin } = found;
-    const isBanned = outcome.result === 'banned';
-    if (isBanned) this.#state.cooldowns.start(owner, pin.leaving.outgoingIp, target.site, nowMs);
-    const { session } = pin;
-    if (session === undefined) return;
-    session.bytesIn += outcome.bytesIn;
-    session.bytesOut += outcome.bytesOut;
-    if (outcome.result === 'answered') session.isKept = true;
-    else session.toldIp ??= found.formerIp;
-    this.#settle(session, { tunnel: found.tunnel, sentAtMs: startOf(found), nowMs });
-    if (outcome.result !== 'retried') this.#dropUnused(session, nowMs);
-    if (isBanned) this.#ban(session, nowMs);
+    settleUse({ state: this.#state, nowMs }, found, outcome);
   }
 
   async cancel(ticket: string): Promise<boolean> {
     const nowMs = this.#begin();
     const found = this.#tickets.get(ticket);
     if (found === undefined) return cancelSlot({ state: this.#state, nowMs }, ticket);
-    if (found.place === undefined || found.place.startsAtMs <= nowMs) {
-      await this.release(ticket, { result: 'failed', bytesIn: 0, bytesOut: 0 });
-      return false;
-    }
     this.#tickets.delete(ticket);
-    this.#state.giveBack(found.clock, found.place, nowMs);
-    const { session } = found.pin;
-    if (session === undefined) return true;
-    session.toldIp ??= found.formerIp;
-    if (found.place.sharers === 0) {
-      session.uses -= 1;
-      if (found.tunnel !== undefined) forgetTunnel(session.tunnelUses, found.tunnel, found.place);
-    }
-    this.#settle(session, { tunnel: found.tunnel, sentAtMs: undefined, nowMs });
-    this.#dropUnused(session, nowMs);
-    return true;
+    // One without a place was never held.
+    const hasStarted = found.place === undefined || found.place.startsAtMs <= nowMs;
+    if (hasStarted) settleUse({ state: this.#state, nowMs }, found, NO_ANSWER);
+    else giveBackUse({ state: this.#state, nowMs }, found);
+    return !hasStarted;
   }
 
   async book(request: BookRequest): Promise<Booked | Refused> {
-    return bookSlot({ state: this.#state, nowMs: this.#begin() }, request, this.#serial());
+    this.#lastSerial += 1;
+    return bookSlot({ state: this.#state, nowMs: this.#begin() }, request, this.#lastSerial);
   }
 
   async reportVerdict({ owner, sessionId, site, verdict }: Verdict): Promise<boolean> {
@@ -231,37 +198,10 @@ class MemoryStore implements SessionStore {
     this.#state.events.removeAllListeners();
   }
 
-  #settle(session: KeptSession, { tunnel, sentAtMs, nowMs }: Settling): void {
-    settleRequest(session, sentAtMs);
-    if (tunnel !== undefined) noteClosed(session.tunnels, tunnel, nowMs);
-    this.#state.sessions.reorder(session);
-  }
-
-  /** Ends a session that was made for a use, when none is left that may yet have an answer. */
-  #dropUnused(session: KeptSession, nowMs: number): void {
-    if (session.isKept || session.openUses > 0) return;
-    this.#state.end(session, 'unused', nowMs);
-  }
-
-  #ban(session: KeptSession, nowMs: number): void {
-    session.isBanned = true;
-    if (this.#state.settings.sessions.onBan === 'sticky') return;
-    this.#state.end(session, 'banned', nowMs);
-  }
-
   /** Starts an operation: reads the clock, which never steps back for us, and ends what is over. */
   #begin(): number {
     this.#lastNowMs = Math.max(this.#lastNowMs, this.#clock.nowMs());
     this.#state.sessions.dropExpired(this.#lastNowMs);
     return this.#lastNowMs;
   }
-
-  #serial(): number {
-    this.#lastSerial += 1;
-    return this.#lastSerial;
-  }
-}
-
-function startOf({ place, bookedAtMs }: Ticket): number {
-  return place?.startsAtMs ?? bookedAtMs;
 }

@@ -54,9 +54,8 @@ export function banOf(
   if (coolMs > 0) return refuse('banned', { retryAfterMs: coolMs });
   if (session?.isBanned !== true) return undefined;
   // Ours: past its cool-down a banned session tells when its ID is free to be replaced, for it does not come back.
-  return refuse('banned', {
-    retryAfterMs: session.heapIndex === -1 ? 0 : Math.max(0, state.sessions.endOf(session) - nowMs),
-  });
+  const endsAtMs = state.sessions.endOf(session);
+  return refuse('banned', { retryAfterMs: endsAtMs === Infinity ? 0 : Math.max(0, endsAtMs - nowMs) });
 }
 
 /** Settles when the request starts; a request of a session that paces itself is never held. */
@@ -88,7 +87,7 @@ export function startUse(moment: Moment, request: AcquireRequest, { session, lea
 export function grantOf(
   { state, nowMs }: Moment,
   use: Use,
-  { ticket, pin }: { readonly ticket: string; readonly pin: Pin },
+  { ticket, pin, formerIp }: { readonly ticket: string; readonly pin: Pin; readonly formerIp: string | undefined },
 ): Acquired {
   const { session, created, leaving } = pin;
   return {
@@ -106,14 +105,15 @@ export function grantOf(
       id: session.id,
       created,
       bancheck: session.traits.bancheck !== false,
-      formerIp: takeFormerIp(session),
+      formerIp,
     },
   };
 }
 
 /** What is told of a move is told by one use; where that gets no answer, by the next. */
-function takeFormerIp(session: KeptSession): string | undefined {
+export function takeFormerIp(session: KeptSession): string | undefined {
   const { toldIp } = session;
+  if (toldIp === undefined) return undefined;
   session.toldIp = undefined;
   return toldIp === session.pin.outgoingIp ? undefined : toldIp;
 }
