@@ -18,7 +18,9 @@ export function makePinned({ state, nowMs }: Moment, request: SessionRequest): K
   const upstream = state.choose(request, { rule: choosePin }, nowMs);
   if ('ok' in upstream) return upstream;
   const drawn = drawUnbanned({ state, nowMs }, request, upstream);
-  return 'ok' in drawn ? drawn : state.sessions.add({ ...drawn, owner, traits, isChosen }, nowMs);
+  if ('ok' in drawn) return drawn;
+  const { id, leaving } = drawn;
+  return state.sessions.add({ id, owner, traits, isChosen, leaving }, nowMs);
 }
 
 /** Finds an ID whose exit is not kept from the target after a ban. */

@@ -2,7 +2,13 @@
 // Books nothing and chooses nothing.
 
 import type { SessionSettings } from '../sessions/settings.js';
-import { createSession, expiresAtMs, type Session, type SessionTraits } from '../sessions/session.js';
+import {
+  createSession,
+  expiresAtMs,
+  type Session,
+  type SessionGiven,
+  type SessionTraits,
+} from '../sessions/session.js';
 import { DeadlineHeap, type Ending } from './deadline-heap.js';
 import { OwnerSessions } from './owner-sessions.js';
 import { type KeptPin, type Leaving, Pins } from './pins.js';
@@ -10,6 +16,12 @@ import { SessionIndex } from './session-index.js';
 
 /** Expired sessions dropped per call, so that many expiring at once make no pause. */
 const DROP_PER_CALL = 256;
+
+/** Sessions put where they belong per call, for the same reason. */
+const PUT_RIGHT_PER_CALL = 1024;
+
+/** The rank of a session that is not kept any more; those that are have one above it. */
+const GONE = 0;
 
 /** A session with its places in the orders it is kept in. */
 export interface KeptSession extends Session, Ending {
@@ -24,7 +36,7 @@ interface MemorySessionsOptions {
 }
 
 /** What a session is made of. */
-interface Given extends Pick<Session, 'id' | 'owner' | 'traits' | 'isChosen'> {
+interface Given extends Pick<SessionGiven, 'id' | 'owner' | 'traits' | 'isChosen'> {
   readonly leaving: Leaving;
 }
 
@@ -79,10 +91,12 @@ export class MemorySessions {
     }
   }
 
-  add({ leaving, ...given }: Given, nowMs: number): KeptSession {
+  add({ id, owner, traits, isChosen, leaving }: Given, nowMs: number): KeptSession {
     this.#lastRank += 1;
-    const { pins } = this;
-    const made = createSession({ ...given, traits: traitsOf(given.traits), pin: pins.take(leaving) }, nowMs);
+    const pin = this.pins.take(leaving);
+    // Named one by one, here and in what calls this: an object spread into another costs half a use, and memory that
+    // stays until the next full collection.
+    const made = createSession({ id, owner, traits: traitsOf(traits), isChosen, pin }, nowMs);
     // Not copied: a copy with members of other types is an object of another kind, and a larger one.
     const session = made as KeptSession;
     session.rank = this.#lastRank;
@@ -90,7 +104,7 @@ export class MemorySessions {
     const owned = this.#byOwner.get(session.owner) ?? new OwnerSessions<KeptSession>();
     this.#byOwner.set(session.owner, owned);
     owned.add(session);
-    this.reorder(session);
+    this.#byExpiry.put(session, this.endOf(session));
     return session;
   }
 
@@ -100,28 +114,31 @@ export class MemorySessions {
     session.pin = this.pins.take(leaving);
   }
 
-  /** Puts a session where its present expiry belongs. Call it after every change of its uses or slots. */
+  /**
+   * Notes that the end of a session is another one. Call it after every change of its uses or slots. Nearly all of them
+   * make it later: the session then stays where it was, and is put right when it comes to the top.
+   */
   reorder(session: KeptSession): void {
-    if (this.#byId.get(session.id) !== session) return;
-    const endsAtMs = expiresAtMs(session, this.#options.settings);
-    if (endsAtMs === Infinity) this.#byExpiry.take(session);
-    else this.#byExpiry.put(session, endsAtMs);
+    if (session.rank === GONE) return;
+    const endsAtMs = this.endOf(session);
+    if (endsAtMs < this.#byExpiry.endOf(session)) this.#byExpiry.put(session, endsAtMs);
   }
 
-  /** When a session ends unless something happens, epoch milliseconds. */
+  /** When a session ends unless something happens, epoch milliseconds; Infinity for one that is used, or gone. */
   endOf(session: KeptSession): number {
-    return this.#byExpiry.endOf(session);
+    return session.rank === GONE ? Infinity : expiresAtMs(session, this.#options.settings);
   }
 
   /** @returns false where it was gone already */
   remove(session: KeptSession): boolean {
-    if (this.#byId.get(session.id) !== session) return false;
+    if (session.rank === GONE) return false;
     this.#byId.delete(session.id);
     this.#byExpiry.take(session);
     const owned = this.#byOwner.get(session.owner);
     owned?.delete(session);
     if (owned?.size === 0) this.#byOwner.delete(session.owner);
     this.pins.drop(session.pin);
+    session.rank = GONE;
     return true;
   }
 
@@ -144,11 +161,27 @@ export class MemorySessions {
 
   /** Ends sessions whose time is over, the earliest first, at most `limit` of them. */
   dropExpired(nowMs: number, limit: number = DROP_PER_CALL): void {
-    for (let dropped = 0; dropped < limit; dropped += 1) {
+    let putRight = 0;
+    for (let dropped = 0; dropped < limit;) {
       const session = this.#byExpiry.first();
-      if (session === undefined || this.endOf(session) > nowMs) return;
-      this.#expire(session);
+      if (session === undefined || this.#byExpiry.endOf(session) > nowMs) return;
+      if (this.#putRight(session)) {
+        putRight += 1;
+        if (limit === DROP_PER_CALL && putRight === PUT_RIGHT_PER_CALL) return;
+      } else {
+        dropped += 1;
+        this.#expire(session);
+      }
     }
+  }
+
+  /** @returns whether its place was that of an earlier end */
+  #putRight(session: KeptSession): boolean {
+    const endsAtMs = this.endOf(session);
+    if (endsAtMs === this.#byExpiry.endOf(session)) return false;
+    if (endsAtMs === Infinity) this.#byExpiry.take(session);
+    else this.#byExpiry.put(session, endsAtMs);
+    return true;
   }
 
   #isAlive(session: KeptSession, nowMs: number): boolean {
@@ -167,5 +200,6 @@ const NO_TRAITS: SessionTraits = {};
 
 /** One object for all sessions that were given none. */
 function traitsOf(traits: SessionTraits): SessionTraits {
-  return Object.values(traits).every((trait) => trait === undefined) ? NO_TRAITS : traits;
+  for (const name in traits) if (traits[name as keyof SessionTraits] !== undefined) return traits;
+  return NO_TRAITS;
 }

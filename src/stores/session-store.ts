@@ -7,7 +7,7 @@ import type { TargetName } from '../sessions/pace-key.js';
 import type { Outlook, SessionView } from './session-view.js';
 import type { StoreEvent } from './store-event.js';
 
-export type { Outlook, SessionView, TunnelView } from './session-view.js';
+export type { Outlook, SessionView } from './session-view.js';
 export type { EndReason, StoreEvent } from './store-event.js';
 
 /** A usable upstream. Health is settled before; a store chooses among these, by the place that is asked for. */
