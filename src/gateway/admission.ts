@@ -1,7 +1,6 @@
 // Who asks, and what for: the API key, then the control headers. Nothing is counted or booked before both are known.
 
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import { readBasicAuth } from '../protocol/basic-auth.js';
 import { dialectOf } from '../protocol/dialect.js';
 import { type Directives, readDirectives, sentSessionId } from '../protocol/directives.js';
@@ -31,30 +30,28 @@ export interface AskedIn {
   readonly password: string;
 }
 
-/** What a connection was let in with. */
-interface LetIn {
-  readonly field: string;
-  readonly credentials: Credentials;
-}
+/** Bound of the fields that are remembered, by one gateway. */
+const MAX_LET_IN = 1000;
 
 /**
- * Clients send the same field with each request of a connection, and checking it costs as much as finding the session.
- * Kept by connection, and only where it was right: there, nobody learns a key from how long a wrong one takes who has not
- * sent the right one.
+ * Clients send the same field again and again, and checking it costs more than finding the session. Only right ones are
+ * kept. How long it takes to find none tells nothing of them: texts are first compared by a hash that nobody knows.
  */
-const letIn = new WeakMap<Socket, LetIn>();
+const letInBy = new WeakMap<GatewayContext, Map<string, Credentials>>();
 
 /** Checks the API key. @throws GatewayError `bad_proxy_auth` */
-export function authenticate(context: GatewayContext, { headers, socket }: IncomingMessage): Credentials {
-  const field = headers['proxy-authorization'];
-  const before = letIn.get(socket);
-  if (before !== undefined && before.field === field) return before.credentials;
+export function authenticate(context: GatewayContext, { headers }: IncomingMessage): Credentials {
+  const field = headers['proxy-authorization'] ?? '';
+  const letIn = letInBy.get(context) ?? new Map<string, Credentials>();
+  const before = letIn.get(field);
+  if (before !== undefined) return before;
   const credentials = check(context, field);
-  if (field !== undefined) letIn.set(socket, { field, credentials });
+  if (letIn.size >= MAX_LET_IN) letIn.clear();
+  letInBy.set(context, letIn.set(field, credentials));
   return credentials;
 }
 
-function check(context: GatewayContext, field: string | undefined): Credentials {
+function check(context: GatewayContext, field: string): Credentials {
   const credentials = readBasicAuth(field);
   const apiKey = credentials && context.authenticate(credentials.user);
   if (credentials !== undefined && apiKey !== undefined) return { owner: apiKey.id, password: credentials.password };
@@ -69,7 +66,7 @@ function check(context: GatewayContext, field: string | undefined): Credentials 
 export function readAsked({ options }: GatewayContext, asked: AskedIn): Asked {
   const { headers, defaults, password } = asked;
   const directives = readDirectives({ headers, defaults, password, regionConflict: options.regionConflict });
-  return { directives, echo: { dialect: dialectOf(headers, defaults), sentSession: sentSessionId(directives) } };
+  return { directives, echo: { dialect: directives.dialect, sentSession: sentSessionId(directives) } };
 }
 
 interface EchoSource {

@@ -69,18 +69,30 @@ export async function attempt(context: GatewayContext, attempted: Attempt): Prom
 /**
  * Holds an answer against the ban rules, where its client and session want that.
  *
+ * @returns undefined where nothing has to be read for that
  * @throws GatewayError `banned`, or what the page breaks off with while it is looked at
  */
-export async function judge(
-  { options }: GatewayContext,
-  { directives, target, authority }: AskedRequest,
+export function judge(
+  context: GatewayContext,
+  request: AskedRequest,
   { answer, acquired }: { readonly answer: IncomingMessage; readonly acquired: Acquired },
+): Promise<void> | undefined {
+  const { directives, target } = request;
+  if (!directives.bancheck || acquired.session?.bancheck === false) return undefined;
+  const isBanned = isBan(answer, banRuleOf(target.host, context.options.banRules));
+  return isBanned === false ? undefined : refuseBan(context, request, { answer, isBanned });
+}
+
+async function refuseBan(
+  { options }: GatewayContext,
+  { target, authority }: AskedRequest,
+  { answer, isBanned }: { readonly answer: IncomingMessage; readonly isBanned: boolean | Promise<boolean> },
 ): Promise<void> {
-  if (!directives.bancheck || acquired.session?.bancheck === false) return;
-  const banned = await isBan(answer, banRuleOf(target.host, options.banRules)).catch((error: unknown) => {
+  try {
+    if (!(await isBanned)) return;
+  } catch (error) {
     throw toGatewayError(error, `Reading the answer of ${authority}`);
-  });
-  if (!banned) return;
+  }
   answer.destroy();
   const { cooldownMs } = options.rules.bans;
   const message = `${target.host} has banned the outgoing IP; ask for the page with X-Crawlera-No-Bancheck to see it`;

@@ -18,14 +18,18 @@ const PAGE_WITHIN_MS = 2000;
 const TEXT = /^(?:$|text\/(?!event-stream)|application\/(?:[\w.+-]*(?:json|xml|javascript|html)))/i;
 
 /**
- * Whether an answer means that its target has banned the outgoing IP.
+ * Whether an answer means that its target has banned the outgoing IP: at once where its page need not be read.
  *
  * @param answer nothing of whose body was read; all of it still can be, afterwards
  * @throws what the body breaks off with before enough of it has come
  */
-export async function isBan(answer: IncomingMessage, rule: BanRule): Promise<boolean> {
+export function isBan(answer: IncomingMessage, rule: BanRule): boolean | Promise<boolean> {
   if (rule.statuses.has(answer.statusCode ?? 0)) return true;
   if (rule.bodyPatterns.length === 0 || !TEXT.test(answer.headers['content-type'] ?? '')) return false;
+  return isBanned(answer, rule);
+}
+
+async function isBanned(answer: IncomingMessage, rule: BanRule): Promise<boolean> {
   return isBanPage(await decode(await peek(answer), answer.headers['content-encoding']), rule);
 }
 

@@ -65,7 +65,7 @@ export function createDispatch(context: GatewayContext, serveApi: ApiListener): 
     run: () => Promise<void>,
   ): Promise<void> {
     // Without a listener, an error on a connection that is already torn down would end the process.
-    res.on('error', () => undefined);
+    res.on('error', ignoreError);
     try {
       await run();
     } catch (thrown) {
@@ -106,9 +106,10 @@ export function createDispatch(context: GatewayContext, serveApi: ApiListener): 
     }
     const leave = context.parallel.enter(credentials.owner);
     try {
-      const asked = readAsked(context, { ...credentials, headers: req.rawHeaders, defaults: [] });
-      const request = { ...asked, owner: credentials.owner, target, socket, head, wasAnswered: false };
-      const open = await whileOpen(context, tunnel(context, { ...request, onAnswered: leave }));
+      const { owner, password } = credentials;
+      const { directives, echo } = readAsked(context, { headers: req.rawHeaders, defaults: [], password });
+      const asked = { directives, echo, owner, target, socket, head, wasAnswered: false, onAnswered: leave };
+      const open = await whileOpen(context, tunnel(context, asked));
       if (open !== undefined) void whileOpen(context, open.closed);
       return open;
     } finally {
@@ -150,6 +151,8 @@ function inTunnel(tunnelled: OpenTunnel, req: IncomingMessage): Arrival {
   const { owner, password } = tunnelled;
   return { owner, password, req, destination: destinationInTunnel(req.url ?? '/', tunnelled), tunnel: tunnelled };
 }
+
+function ignoreError(): void {}
 
 function refuseInnerConnect(): Promise<void> {
   throw new GatewayError('bad_request', 'A CONNECT inside a tunnel leads nowhere; send it on a connection of its own');

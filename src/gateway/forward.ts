@@ -1,7 +1,7 @@
 // A request for a target: attempts are made until one has an answer to relay, or none is left. The client sees one
 // answer, or the end of its connection.
 
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { transferCodingsOf } from '../protocol/raw-headers.js';
 import { isInPlace } from '../sessions/choice.js';
 import { GatewayError } from '../sessions/errors.js';
@@ -10,11 +10,13 @@ import type { SessionRef } from '../sessions/session.js';
 import type { Acquired } from '../stores/session-store.js';
 import { answerRequest, asGatewayError } from './answer.js';
 import type { AskedRequest } from './asked-request.js';
-import { attempt, hasBody } from './attempt.js';
+import { type Answered, attempt, hasBody } from './attempt.js';
 import type { GatewayContext } from './context.js';
 import { Failures } from './failures.js';
-import { type Leaving, leavingOf } from './leaving.js';
+import type { GivingUp } from '../upstreams/giving-up.js';
+import { leavingOf } from './leaving.js';
 import { relayAnswer, relayInformation } from './relay-answer.js';
+import type { UseFacts } from './relay-headers.js';
 import { RequestBody, tooLarge } from './request-body.js';
 import { Use } from './use.js';
 
@@ -47,7 +49,7 @@ export async function forward(context: GatewayContext, { request, res }: Forward
 }
 
 interface CourseParts extends Forwarding {
-  readonly leaving: Leaving;
+  readonly leaving: GivingUp;
   readonly body: RequestBody;
 }
 
@@ -77,7 +79,8 @@ class Course {
     this.#attemptsLeft -= 1;
     const use = this.#use();
     try {
-      await this.#exchange(use);
+      const { answer, facts } = await this.#ask(use);
+      await this.#relay(use, answer, facts);
       await use.end();
       this.sessionId = use.acquired?.session?.id;
       return false;
@@ -112,17 +115,21 @@ class Course {
     });
   }
 
-  async #exchange(use: Use): Promise<void> {
+  #ask(use: Use): Promise<Answered> {
     const { request, res, leaving, body } = this.#parts;
     refuseBody(request, this.#context.options.limits.requestBytes);
-    const { answer, facts } = await attempt(this.#context, {
+    return attempt(this.#context, {
       request,
       use,
       body,
       signal: leaving.signal,
       onInformation: (information) => relayInformation(res, information),
     });
-    await relayAnswer({
+  }
+
+  #relay(use: Use, answer: IncomingMessage, facts: UseFacts): Promise<void> {
+    const { request, res, leaving } = this.#parts;
+    return relayAnswer({
       answer,
       res,
       facts,
@@ -183,6 +190,7 @@ class Course {
 /** @throws GatewayError for a body that is too large, or coded in a way that ends at this hop */
 function refuseBody({ req }: AskedRequest, maxBytes: number): void {
   if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (req.headers['transfer-encoding'] === undefined) return;
   if (transferCodingsOf(req.rawHeaders).some((coding) => coding !== 'chunked')) {
     throw new GatewayError('bad_request', 'Of transfer codings only chunked is understood here; use Content-Encoding');
   }

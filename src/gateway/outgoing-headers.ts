@@ -1,5 +1,6 @@
 // What a target gets of a request's head: what crosses, with the browser profile and the cookies that were asked for.
 
+import type { CookieMode } from '../protocol/directives.js';
 import { valuesOf, type RawHeaders } from '../protocol/raw-headers.js';
 import type { Acquired } from '../stores/session-store.js';
 import { toAuthority } from '../upstreams/target-address.js';
@@ -17,17 +18,34 @@ export interface Outgoing {
 }
 
 /** Makes the head of a request that was acquired. */
-export async function outgoingHeaders(
+export function outgoingHeaders(
   context: GatewayContext,
   request: AskedRequest,
   { acquired, isUpgrade = false }: { readonly acquired: Acquired; readonly isUpgrade?: boolean },
-): Promise<Outgoing> {
+): Outgoing | Promise<Outgoing> {
   const raw = request.req.rawHeaders;
-  const crossing = isUpgrade ? upgradeRequestHeaders(raw, request) : requestHeaders(raw, request);
+  const headers = isUpgrade ? upgradeRequestHeaders(raw, request) : requestHeaders(raw, request);
+  const mode = request.directives.cookies ?? context.options.cookies;
+  const isPlain = mode === 'disable' && !isPlayed(context, request);
+  return isPlain ? { headers, keepCookies: forget } : changed(context, request, { headers, acquired, mode });
+}
+
+function forget(): void {}
+
+interface Changing {
+  readonly headers: RawHeaders;
+  readonly acquired: Acquired;
+  readonly mode: CookieMode;
+}
+
+async function changed(
+  context: GatewayContext,
+  request: AskedRequest,
+  { headers: crossing, acquired, mode }: Changing,
+): Promise<Outgoing> {
   const own = { headers: crossing, sessionId: acquired.session?.id };
   const headers = isPlayed(context, request) ? await withProfile(context, request, own) : crossing;
-  const mode = request.directives.cookies ?? context.options.cookies;
-  if (mode === 'disable') return { headers, keepCookies: () => undefined };
+  if (mode === 'disable') return { headers, keepCookies: forget };
   const jars = await context.cookieJars();
   const exchange: Omit<CookieExchange, 'headers'> = {
     mode,

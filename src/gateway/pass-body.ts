@@ -4,7 +4,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GatewayError } from '../sessions/errors.js';
 import { BulkReader } from '../upstreams/bulk-reader.js';
-import type { Leaving } from './leaving.js';
+import { toGatewayError } from '../upstreams/dial-errors.js';
+import type { GivingUp } from '../upstreams/giving-up.js';
 import { crossingHeaders } from './relay-headers.js';
 
 /** Bytes that wait for the client before no more are read: above one large piece, most of which is sent at once. */
@@ -16,10 +17,12 @@ export interface BodyPass {
   readonly res: ServerResponse;
   readonly maxBytes: number;
   /** Aborted by errors of either side, and here for a body that is too large. */
-  readonly leaving: Leaving;
+  readonly leaving: GivingUp;
+  /** The attempt, as the beginning of a sentence. */
+  readonly what: string;
 }
 
-/** Passes a body on. @throws what it breaks off with: the reason of `leaving` where that tells of it */
+/** Passes a body on. @throws GatewayError where it breaks off: the reason of `leaving` where that tells of it */
 export function passBody(pass: BodyPass): Promise<void> {
   return new Promise((passed, failed) => {
     new Passing(pass, { passed, failed }).start();
@@ -28,19 +31,21 @@ export function passBody(pass: BodyPass): Promise<void> {
 
 interface Outcomes {
   readonly passed: () => void;
-  readonly failed: (reason: unknown) => void;
+  readonly failed: (error: GatewayError) => void;
 }
 
 class Passing {
   readonly #pass: BodyPass;
   readonly #outcomes: Outcomes;
   #bytes = 0;
+  #isOver = false;
 
   constructor(pass: BodyPass, outcomes: Outcomes) {
     this.#pass = pass;
     this.#outcomes = outcomes;
   }
 
+  /** Listeners stay when it is over: neither side is used again, and to take them away costs as much as to add them. */
   start(): void {
     const { answer, res, leaving } = this.#pass;
     if (leaving.aborted) return this.#onAbort();
@@ -56,6 +61,7 @@ class Passing {
 
   readonly #onData = (chunk: Buffer): void => {
     const { answer, res, maxBytes, leaving } = this.#pass;
+    if (this.#isOver) return;
     this.#bytes += chunk.length;
     if (this.#bytes > maxBytes) return leaving.abort(tooLarge(maxBytes));
     // The last piece goes out in one write with the end, which is a write of its own otherwise.
@@ -63,17 +69,15 @@ class Passing {
     // Node's own mark is below the size of one piece: the answer would be stopped and started again for each of them.
     if (res.write(chunk) || res.writableLength < MAX_QUEUED_BYTES) return;
     answer.pause();
-    res.once('drain', this.#onDrain);
+    res.once('drain', () => answer.resume());
   };
 
-  readonly #onDrain = (): void => void this.#pass.answer.resume();
-
   readonly #onEnd = (): void => {
-    if (!this.#pass.res.writableEnded) this.#finish();
+    if (!this.#isOver && !this.#pass.res.writableEnded) this.#finish();
   };
 
   readonly #onFinish = (): void => {
-    this.#unwatch();
+    this.#isOver = true;
     this.#outcomes.passed();
   };
 
@@ -81,8 +85,7 @@ class Passing {
 
   // Both sides abort with their errors before they close: a close that is noticed here has none.
   readonly #onClose = (): void => {
-    if (this.#pass.res.writableFinished) this.#onFinish();
-    else this.#breakOff(new Error('The connection to the client was closed'));
+    if (!this.#pass.res.writableFinished) this.#breakOff(new Error('The connection to the client was closed'));
   };
 
   readonly #onAnswerClose = (): void => {
@@ -96,16 +99,10 @@ class Passing {
   }
 
   #breakOff(reason: unknown): void {
-    this.#unwatch();
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#pass.answer.destroy();
-    this.#outcomes.failed(reason);
-  }
-
-  #unwatch(): void {
-    const { answer, res, leaving } = this.#pass;
-    leaving.removeEventListener('abort', this.#onAbort);
-    res.off('finish', this.#onFinish).off('close', this.#onClose).off('drain', this.#onDrain);
-    answer.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onAnswerClose);
+    this.#outcomes.failed(toGatewayError(reason, this.#pass.what));
   }
 }
 

@@ -6,7 +6,7 @@ import { GatewayError } from '../sessions/errors.js';
 import { toGatewayError } from '../upstreams/dial-errors.js';
 import type { Information } from '../upstreams/upstream.js';
 import { headOf } from './answer.js';
-import type { Leaving } from './leaving.js';
+import type { GivingUp } from '../upstreams/giving-up.js';
 import { passBody, tooLarge } from './pass-body.js';
 import { crossingHeaders, responseHeaders, type UseFacts } from './relay-headers.js';
 
@@ -17,15 +17,19 @@ export interface Relay {
   readonly facts: UseFacts;
   readonly maxBytes: number;
   /** Aborted by whichever breaks first: the client's connection, or the target's answer. */
-  readonly leaving: Leaving;
+  readonly leaving: GivingUp;
   /** The attempt, as the beginning of a sentence. */
   readonly what: string;
   /** Called when the head was told. */
   readonly onHead: (status: number) => void;
 }
 
-/** Passes an answer on. @throws GatewayError where it breaks off; nothing was told if the head was not */
-export async function relayAnswer({ answer, res, facts, maxBytes, leaving, what, onHead }: Relay): Promise<void> {
+/**
+ * Passes an answer on; rejects with a GatewayError where it breaks off.
+ *
+ * @throws GatewayError where nothing was told of it
+ */
+export function relayAnswer({ answer, res, facts, maxBytes, leaving, what, onHead }: Relay): Promise<void> {
   // One that broke in the bytes behind its head has its error by now, and nothing of it was told.
   if (answer.errored !== null) throw toGatewayError(answer.errored, what);
   answer.on('error', (error) => {
@@ -37,11 +41,7 @@ export async function relayAnswer({ answer, res, facts, maxBytes, leaving, what,
   onHead(res.statusCode);
   // A head whose body is slow to come must not wait for it; one whose body is there goes out together with it.
   if (!answer.complete) setImmediate(() => res.flushHeaders());
-  try {
-    await passBody({ answer, res, maxBytes, leaving });
-  } catch (error) {
-    throw toGatewayError(error, what);
-  }
+  return passBody({ answer, res, maxBytes, leaving, what });
 }
 
 /** Passes an interim answer on, such as 103, to a client that may know it. */

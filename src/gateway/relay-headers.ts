@@ -1,8 +1,8 @@
 // Which header fields cross the gateway. All that are not ours do, byte for byte and in order; what belongs to one
 // connection, to the proxy or to the protocol stays here.
 
-import { HEADER, isHopByHop, isProtocolHeader, ZYTE_HEADER } from '../protocol/header-names.js';
-import { connectionOptionsOf, isNamed, type RawHeaders, transferCodingsOf, valuesOf } from '../protocol/raw-headers.js';
+import { type FieldName, HEADER, readFieldName, ZYTE_HEADER } from '../protocol/header-names.js';
+import { connectionOptionsOf, type RawHeaders, transferCodingsOf, valuesOf } from '../protocol/raw-headers.js';
 import { VERSION } from '../protocol/version.js';
 import { wireSeconds } from '../protocol/wire-errors.js';
 
@@ -67,7 +67,7 @@ export function crossingHeaders(raw: RawHeaders): string[] {
   const headers: string[] = [];
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] as string;
-    if (crosses(name.toLowerCase(), options)) headers.push(name, raw[index + 1] as string);
+    if (crosses(readFieldName(name), options)) headers.push(name, raw[index + 1] as string);
   }
   return headers;
 }
@@ -87,17 +87,18 @@ export function useHeaders(facts: UseFacts): string[] {
 }
 
 function targetHeaders(raw: RawHeaders, { authority, isInTunnel }: RequestRoute): string[] {
-  const crossing = crossingHeaders(raw);
+  const options = connectionOptionsOf(raw);
   const headers: string[] = [];
   let hasHost = false;
-  for (let index = 0; index < crossing.length; index += 2) {
-    const name = crossing[index] as string;
-    const value = crossing[index + 1] as string;
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = raw[index] as string;
+    const value = raw[index + 1] as string;
+    const read = readFieldName(name);
     // `Expect` was answered here: the body comes without being asked for.
-    if (isNamed(name, 'expect')) continue;
-    if (!isNamed(name, 'host')) headers.push(name, value);
+    if (!crosses(read, options) || read.lowerCase === 'expect') continue;
+    if (read.lowerCase !== 'host') headers.push(name, value);
     else if (!hasHost) {
-      const isKept = isInTunnel || value.toLowerCase() === authority.toLowerCase();
+      const isKept = isInTunnel || value === authority || value.toLowerCase() === authority.toLowerCase();
       headers.push(name, isKept ? value : authority);
       hasHost = true;
     }
@@ -110,7 +111,7 @@ function upgradesOf(raw: RawHeaders): string[] {
   return valuesOf(raw, 'upgrade').flatMap((value) => ['Upgrade', value]);
 }
 
-function crosses(lowerCaseName: string, options: ReadonlySet<string>): boolean {
-  if (isProtocolHeader(lowerCaseName)) return false;
-  return !isHopByHop(lowerCaseName, options) || NEVER_OPTIONS.has(lowerCaseName);
+function crosses({ lowerCase, endsHere }: FieldName, options: ReadonlySet<string>): boolean {
+  if (endsHere) return false;
+  return options.size === 0 || !options.has(lowerCase) || NEVER_OPTIONS.has(lowerCase);
 }

@@ -77,8 +77,12 @@ export class RequestBody {
   }
 
   /** Forgets the body and removes its file. What the client still sends is read and dropped. */
-  async dispose(): Promise<void> {
-    if (this.#isUntouched && this.#request.complete && this.#request.readableLength === 0) return;
+  dispose(): Promise<void> | undefined {
+    if (this.#isUntouched && this.#request.complete && this.#request.readableLength === 0) return undefined;
+    return this.#forget();
+  }
+
+  async #forget(): Promise<void> {
     this.#collecting = false;
     this.#request.off('data', this.#take);
     this.#chunks.length = 0;

@@ -1,6 +1,7 @@
 // Where a request on the one port goes: into the gateway's own API, or on to a target. Reads the request line only.
 
 import { GatewayError } from '../sessions/errors.js';
+import { remembered } from '../upstreams/remembered.js';
 import { bracketed, readTarget, siteOf, toAuthority } from '../upstreams/target-address.js';
 
 /** A target of a use: where to connect, and the site whose delays and bans count. */
@@ -56,8 +57,8 @@ const SESSIONS_PATH = /^\/sessions(?:\/|$)/;
 export function readRequestTarget(url: string, isOwn: (host: string, port: number) => boolean): RequestTarget {
   if (url.startsWith('/')) return { kind: 'api', path: url };
   const pathAt = url.indexOf('/', 'http://'.length);
-  const remembered = pathAt === -1 ? undefined : known.get(url.slice(0, pathAt));
-  if (remembered !== undefined) return at(remembered, url.slice(pathAt), isOwn);
+  const before = pathAt === -1 ? undefined : known.get(url.slice(0, pathAt));
+  if (before !== undefined) return at(before, url.slice(pathAt), isOwn);
   const groups = ABSOLUTE.exec(url)?.groups;
   if (groups === undefined) return bad(`The request target "${shorten(url)}" is neither a path nor an http:// URL`);
   const scheme = (groups['scheme'] as string).toLowerCase();
@@ -81,8 +82,8 @@ function at(origin: Origin, rest: string, isOwn: (host: string, port: number) =>
 
 function originOf(scheme: string, asWritten: string, defaultPort: number): Origin | undefined {
   const name = `${scheme}://${asWritten}`;
-  const remembered = known.get(name);
-  if (remembered !== undefined) return remembered;
+  const before = known.get(name);
+  if (before !== undefined) return before;
   const address = readTarget(asWritten.replace(/:$/, ''), defaultPort);
   if (address === undefined) return undefined;
   const target = { ...address, site: siteOf(address.host) };
@@ -126,10 +127,16 @@ export function overTls(destination: Destination): Destination {
  * @throws GatewayError `bad_uri` for what is no `host:port`
  */
 export function readConnectTarget(url: string): Target {
-  const address = readTarget(url);
-  if (address === undefined) throw badUri(`CONNECT takes host:port, not "${shorten(url)}"`);
-  return { ...address, site: siteOf(address.host) };
+  const target = connectTargetOf(url);
+  if (target === undefined) throw badUri(`CONNECT takes host:port, not "${shorten(url)}"`);
+  return target;
 }
+
+/** One object for all CONNECTs to a target: the rules know one that has passed by its object. */
+const connectTargetOf = remembered((url): Target | undefined => {
+  const address = readTarget(url);
+  return address && { ...address, site: siteOf(address.host) };
+});
 
 function pathOf(rest: string): string {
   const fragmentAt = rest.indexOf('#');

@@ -49,7 +49,7 @@ export async function tunnel(context: GatewayContext, request: TunnelRequest): P
   request.onAnswered();
   if (remote === undefined) return undefined;
   use.answered(200);
-  if (!request.wasAnswered) socket.write(headOf(200, 'Connection Established', useHeaders(use.facts)));
+  if (!request.wasAnswered) socket.write(headOf(200, 'Connection Established', useHeaders(use.facts)), 'latin1');
   const early = pending.settle();
   // A write of nothing is a system call all the same.
   if (early.length > 0) remote.write(early);

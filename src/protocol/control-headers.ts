@@ -8,6 +8,7 @@ import { CREATE_SESSION, HEADER } from './header-names.js';
 import {
   badValueText,
   fieldValues,
+  NO_FIELDS,
   type ProtocolFields,
   readCountry,
   readFieldNames,
@@ -29,7 +30,7 @@ export interface AskedPlace {
 /** What the header fields of a request ask for; `undefined`, or the default, where they say nothing. */
 export interface HeaderDirectives {
   /** What nothing but header fields can ask for. */
-  readonly settings: Omit<Directives, 'session' | 'traits' | 'bancheck'>;
+  readonly settings: Omit<Directives, 'dialect' | 'session' | 'traits' | 'bancheck'>;
   readonly bancheck: boolean;
   readonly place: AskedPlace;
   readonly session: SessionRef | undefined;
@@ -54,6 +55,16 @@ const PLACE_NAME = { pattern: /^\P{Cc}{1,50}$/u, takes: '1 to 50 characters' };
  * @see https://docs.zyte.com/smart-proxy-manager.html "Request headers"
  */
 export function readControlHeaders(fields: ProtocolFields): HeaderDirectives {
+  // Most requests say nothing but their session.
+  const { size } = fields;
+  if (size === 0 || (size === 1 && fields.has(SESSION_FIELD))) {
+    const session = readSession(fields);
+    return { settings: NOTHING.settings, bancheck: NOTHING.bancheck, place: NOTHING.place, session };
+  }
+  return readAll(fields);
+}
+
+function readAll(fields: ProtocolFields): HeaderDirectives {
   return {
     settings: readSettings(fields),
     bancheck: !readPresence(fields, HEADER.noBancheck),
@@ -62,6 +73,11 @@ export function readControlHeaders(fields: ProtocolFields): HeaderDirectives {
     session: readSession(fields),
   };
 }
+
+const SESSION_FIELD = HEADER.session.toLowerCase();
+
+/** What a request asks for that has no control header. */
+const NOTHING = readAll(NO_FIELDS);
 
 function readSettings(fields: ProtocolFields): HeaderDirectives['settings'] {
   const debug = readWords(fields, HEADER.debug);

@@ -18,8 +18,10 @@ export function dialectOf(headers: RawHeaders, defaults: RawHeaders = []): Diale
 
 /** As `dialectOf`, of fields that were collected already. */
 export function dialectOfFields(fields: ProtocolFields): Dialect {
-  if (fields.size === 0) return 'spm';
-  const names = [...fields.keys()];
-  const isZyte = names.some((name) => name.startsWith(ZYTE_PREFIX));
-  return isZyte && !names.some((name) => name.startsWith(SPM_PREFIX)) ? 'zyte' : 'spm';
+  let isZyte = false;
+  for (const name of fields.keys()) {
+    if (name.startsWith(SPM_PREFIX)) return 'spm';
+    isZyte ||= name.startsWith(ZYTE_PREFIX);
+  }
+  return isZyte ? 'zyte' : 'spm';
 }

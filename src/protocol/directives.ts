@@ -5,7 +5,7 @@ import { GatewayError } from '../sessions/errors.js';
 import type { SessionRef, SessionTraits } from '../sessions/session.js';
 import { type AskedPlace, readControlHeaders, SESSION_ID } from './control-headers.js';
 import { type CredentialParameters, hasSessionParameter, readCredentialParameters } from './credentials.js';
-import { dialectOfFields } from './dialect.js';
+import { type Dialect, dialectOfFields } from './dialect.js';
 import { HEADER, ZYTE_HEADER } from './header-names.js';
 import { fieldValues, type ProtocolFields, protocolFieldsOf } from './protocol-fields.js';
 import type { RawHeaders } from './raw-headers.js';
@@ -19,6 +19,8 @@ export type ProfileMode = 'pass' | 'desktop' | 'mobile';
 
 /** What a request asks for. */
 export interface Directives {
+  /** In which protocol it asks, and is to be answered. */
+  readonly dialect: Dialect;
   /** Undefined: no session, so that each request may leave by another outgoing IP. */
   readonly session: SessionRef | undefined;
   /** For a session that this request makes, and for the choice of an outgoing IP. */
@@ -75,12 +77,14 @@ export function readDirectives({
 }: DirectiveSources): Directives {
   const credentials = readCredentialParameters(password);
   const fields = protocolFieldsOf(headers, defaults);
-  const asked = dialectOfFields(fields) === 'zyte' ? readZyteHeaders(fields) : readControlHeaders(fields);
+  const dialect = dialectOfFields(fields);
+  const asked = dialect === 'zyte' ? readZyteHeaders(fields) : readControlHeaders(fields);
   const session = asked.session ?? sessionOf(credentials.session);
   const place = placeBeside(session, { place: asked.place, fields, regionConflict });
   const { settings } = asked;
   // Field by field: made for each request, and slow to copy.
   return {
+    dialect,
     session,
     traits: traitsOf(place, credentials),
     bancheck: asked.bancheck && credentials.bancheck !== 'off',

@@ -70,6 +70,31 @@ const HOP_BY_HOP = new Set([
 
 const PREFIXES = [SPM_PREFIX, ZYTE_PREFIX, OWN_PREFIX];
 
+/** What is known of a field by its name. */
+export interface FieldName {
+  readonly lowerCase: string;
+  /** Whether it ends at this hop, whatever the message says besides. */
+  readonly endsHere: boolean;
+}
+
+/** Bound of the names that are remembered. */
+const MAX_NAMES = 1000;
+
+/** By how they are written: messages have few, and the same in each. */
+const names = new Map<string, FieldName>();
+
+/** Reads the name of a field. */
+export function readFieldName(written: string): FieldName {
+  const known = names.get(written);
+  if (known !== undefined) return known;
+  const lowerCase = written.toLowerCase();
+  const name = { lowerCase, endsHere: HOP_BY_HOP.has(lowerCase) || isProtocolHeader(lowerCase) };
+  if (names.size >= MAX_NAMES) names.clear();
+  // Longer ones are nobody's habit.
+  if (written.length < 100) names.set(written, name);
+  return name;
+}
+
 /** Whether a field, known or not, belongs to the protocol and so never crosses the gateway. */
 export function isProtocolHeader(lowerCaseName: string): boolean {
   return PREFIXES.some((prefix) => lowerCaseName.startsWith(prefix));

@@ -2,7 +2,7 @@
 // headers there are, and what a value is then used for, is not known here.
 
 import { GatewayError } from '../sessions/errors.js';
-import { isProtocolHeader, SPM_PREFIX, ZYTE_PREFIX } from './header-names.js';
+import { isProtocolHeader, readFieldName, SPM_PREFIX, ZYTE_PREFIX } from './header-names.js';
 import type { RawHeaders } from './raw-headers.js';
 
 /** The fields of the protocol on one request: names in lower case, with all their values in order. */
@@ -15,11 +15,12 @@ export const QUOTED_CHARACTERS = 60;
 const OPAQUE_CHARACTERS = 200;
 
 const NO_VALUES: readonly string[] = [];
-const NO_FIELDS: ProtocolFields = new Map();
+/** Those of a request that has none. */
+export const NO_FIELDS: ProtocolFields = new Map();
 const NO_NAMES: ReadonlySet<string> = new Set();
 /** What a field of the protocol starts with, in either case: most fields don't, and need no lower case. */
 const FIRST_LETTERS = new Set(
-  [SPM_PREFIX, ZYTE_PREFIX].flatMap((name) => [name.charAt(0), name.charAt(0).toUpperCase()]),
+  [SPM_PREFIX, ZYTE_PREFIX].flatMap((name) => [name.charCodeAt(0), name.toUpperCase().charCodeAt(0)]),
 );
 const FIELD_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 const COUNTRY = { pattern: /^[a-z]{2}$/i, takes: 'two letters, such as us' };
@@ -40,7 +41,7 @@ export function protocolFieldsOf(headers: RawHeaders, defaults: RawHeaders = [])
 export function fieldValues(fields: ProtocolFields, name: string): readonly string[] {
   // Most requests have none at all, and every request is asked for each.
   if (fields.size === 0) return NO_VALUES;
-  return fields.get(name.toLowerCase()) ?? NO_VALUES;
+  return fields.get(readFieldName(name).lowerCase) ?? NO_VALUES;
 }
 
 /** Whether a field stands there, with whatever value. @throws GatewayError `bad_header` if it stands there twice */
@@ -138,8 +139,8 @@ function collect(raw: RawHeaders): ProtocolFields {
   let found: Map<string, string[]> | undefined;
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const field = raw[index] as string;
-    if (!FIRST_LETTERS.has(field.charAt(0))) continue;
-    const name = field.toLowerCase();
+    if (!FIRST_LETTERS.has(field.charCodeAt(0))) continue;
+    const name = readFieldName(field).lowerCase;
     if (!isProtocolHeader(name)) continue;
     found ??= new Map();
     const values = found.get(name);

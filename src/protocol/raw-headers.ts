@@ -26,11 +26,12 @@ export function valuesOf(raw: RawHeaders, name: string): string[] {
 }
 
 const NO_OPTIONS: ReadonlySet<string> = new Set();
+const NO_ITEMS: readonly string[] = [];
 
-/** Names that the `Connection` fields list, in lower case. */
+/** Names that the `Connection` fields list, in lower case, but for `keep-alive`, which ends at each hop by itself. */
 export function connectionOptionsOf(raw: RawHeaders): ReadonlySet<string> {
   const options = listOf(raw, 'connection');
-  return options.length === 0 ? NO_OPTIONS : new Set(options);
+  return options.every((option) => option === 'keep-alive') ? NO_OPTIONS : new Set(options);
 }
 
 /** The transfer codings of a message, in lower case; none where its body has a length, or it has no body. */
@@ -39,14 +40,13 @@ export function transferCodingsOf(raw: RawHeaders): readonly string[] {
 }
 
 function listOf(raw: RawHeaders, name: string): readonly string[] {
-  const values = valuesOf(raw, name);
-  if (values.length === 0) return values;
-  const items: string[] = [];
-  for (const value of values) {
-    for (const item of value.split(',')) {
+  let items: string[] | undefined;
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    if (!isNamed(raw[index] as string, name)) continue;
+    for (const item of (raw[index + 1] as string).split(',')) {
       const word = item.trim().toLowerCase();
-      if (word !== '') items.push(word);
+      if (word !== '') (items ??= []).push(word);
     }
   }
-  return items;
+  return items ?? NO_ITEMS;
 }

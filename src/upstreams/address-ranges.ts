@@ -3,6 +3,8 @@
 import ipaddr from 'ipaddr.js';
 import type { IPv4, IPv6 } from 'ipaddr.js';
 
+import { remembered } from './remembered.js';
+
 /** Everything that has been given out for use on the Internet: https://www.iana.org/assignments/ipv6-address-space */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
 /** NAT64, RFC 6052: on a network with DNS64 every IPv4 site is looked up to such an address. */
@@ -34,12 +36,12 @@ const WORDS: Readonly<Record<string, string>> = {
  *
  * @returns words that fit before "address", such as `a loopback`; undefined: it is public, or no address at all
  */
-export function describeLiteral(address: string): string | undefined {
+export const describeLiteral = remembered((address: string): string | undefined => {
   if (!ipaddr.isValid(address)) return undefined;
   const parsed = ipaddr.parse(address);
   // Ours: an IPv4 address inside an IPv6 one is refused whole, public or not: nobody names a public target so.
   return isPublic(parsed) ? undefined : (WORDS[parsed.range()] ?? 'a reserved');
-}
+});
 
 /**
  * Says why an address that a name was looked up to is not public. One that carries an IPv4 address is judged by that:
@@ -58,14 +60,14 @@ export function describeResolved(address: string): string | undefined {
  * Lists the addresses a connection to this one may end at on this machine: itself, the IPv4 address inside it, and
  * loopback for the unspecified address.
  */
-export function standsFor(address: string): readonly string[] {
+export const standsFor = remembered((address: string): readonly string[] => {
   if (!ipaddr.isValid(address)) return [address];
   const parsed = ipaddr.parse(address);
   const inner = isIpv6(parsed) ? innerIpv4(parsed) : [];
   const all = [parsed, ...inner];
   const loopback = all.some((one) => one.range() === 'unspecified') ? ['127.0.0.1', '::1'] : [];
   return [...all.map(String), ...loopback];
-}
+});
 
 function isPublic(address: IPv4 | IPv6): boolean {
   return address.range() === 'unicast' && (!isIpv6(address) || address.match(GLOBAL_UNICAST));

@@ -6,6 +6,7 @@ import type { Socket, TcpNetConnectOpts } from 'node:net';
 import { BulkReader } from './bulk-reader.js';
 import { GatewayError } from '../sessions/errors.js';
 import { abortError, toGatewayError } from './dial-errors.js';
+import { GivingUp } from './giving-up.js';
 import type { GiveUp } from './upstream.js';
 
 /** How long something may take, and what it is called when it takes longer. */
@@ -21,17 +22,17 @@ export interface Deadline {
  * Runs one attempt with a signal that fires when time is up or the caller gives up; its reason is the GatewayError to
  * fail with. Whatever the attempt throws leaves as a GatewayError.
  */
-export async function withDeadline<T>(deadline: Deadline, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function withDeadline<T>(deadline: Deadline, run: (signal: GiveUp) => Promise<T>): Promise<T> {
   const { signal, timeoutMs, what } = deadline;
-  const controller = new AbortController();
-  const giveUp = () => controller.abort(abortError(signal, what));
-  const expire = () => controller.abort(new GatewayError('timeout', `${what} took longer than ${timeoutMs} ms`));
+  const givingUp = new GivingUp();
+  const giveUp = () => givingUp.abort(abortError(signal, what));
+  const expire = () => givingUp.abort(new GatewayError('timeout', `${what} took longer than ${timeoutMs} ms`));
   if (signal.aborted) giveUp();
   signal.addEventListener('abort', giveUp, { once: true });
   const timer = setTimeout(expire, timeoutMs);
   try {
-    controller.signal.throwIfAborted();
-    return await run(controller.signal);
+    givingUp.throwIfAborted();
+    return await run(givingUp);
   } catch (error) {
     throw toGatewayError(error, what);
   } finally {

@@ -66,7 +66,7 @@ export function toGatewayError(error: unknown, what: string): GatewayError {
  * @param signal what the attempt was given; if that was given up, and not because time was up, nobody is to blame
  * @returns an error with the same code and text
  */
-export function blamed(error: unknown, attempt: { what: string; signal: AbortSignal; blame: Blame }): GatewayError {
+export function blamed(error: unknown, attempt: { what: string; signal: GiveUp; blame: Blame }): GatewayError {
   const told = toGatewayError(error, attempt.what);
   if (told.blame !== undefined || (attempt.signal.aborted && told.code !== 'timeout')) return told;
   return withBlame(told, attempt.blame);

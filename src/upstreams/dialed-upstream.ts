@@ -21,7 +21,7 @@ export interface DialedRoute {
    * @param signal fires when time is up; its reason is what the attempt fails with
    * @param what   the attempt, as the beginning of a sentence
    */
-  readonly open: (target: Peer, signal: AbortSignal, what: string) => Promise<Socket>;
+  readonly open: (target: Peer, signal: GiveUp, what: string) => Promise<Socket>;
   /** Names the way to a target in messages: `example.com:80 through proxy:1080`. */
   readonly route: (target: DialTarget) => string;
   /** Milliseconds until a connection stands, TLS included. */

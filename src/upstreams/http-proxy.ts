@@ -16,7 +16,7 @@ import { canonical } from './redact-url.js';
 import { without } from './request-framing.js';
 import { sendRequest } from './send-request.js';
 import { bracketed, toAuthority } from './target-address.js';
-import type { DialTarget, RawRequest, Upstream } from './upstream.js';
+import type { DialTarget, GiveUp, RawRequest, Upstream } from './upstream.js';
 import { connectToProxy, credentialsRefused } from './upstream-parts.js';
 import type { UpstreamOptions } from './upstream-parts.js';
 import type { ProxySpec } from './upstream-url.js';
@@ -58,7 +58,7 @@ export function createHttpProxyUpstream(spec: ProxySpec, options: UpstreamOption
     throw credentialsRefused(spec);
   }
 
-  async function open(target: DialTarget, signal: AbortSignal, what: string): Promise<Socket> {
+  async function open(target: DialTarget, signal: GiveUp, what: string): Promise<Socket> {
     const socket = await connectToProxy(spec, signal);
     const { answer, head } = await askForTunnel({ spec, socket, target, signal }).catch((error: unknown) => {
       throw blamed(error, { what, signal, blame: 'failed' });
@@ -103,7 +103,7 @@ interface TunnelQuestion {
   readonly spec: ProxySpec;
   readonly socket: Socket;
   readonly target: DialTarget;
-  readonly signal: AbortSignal;
+  readonly signal: GiveUp;
 }
 
 /** Sends CONNECT; the answer and what came behind its head. */

@@ -10,7 +10,7 @@ import { toGatewayError } from './dial-errors.js';
 import type { Peer } from './dialing-agent.js';
 import { createDialedUpstream } from './dialed-upstream.js';
 import { toAuthority } from './target-address.js';
-import type { DialTarget, Upstream } from './upstream.js';
+import type { DialTarget, GiveUp, Upstream } from './upstream.js';
 import type { UpstreamOptions } from './upstream-parts.js';
 import type { DirectSpec, LocalSpec } from './upstream-url.js';
 
@@ -30,7 +30,7 @@ export function createLocalUpstream(
   const leaving = prefix === undefined ? spec.id : localAddress;
   const route = (target: DialTarget) => `${toAuthority(target)} from ${leaving}`;
 
-  async function open({ host, port }: Peer, signal: AbortSignal, what: string): Promise<Socket> {
+  async function open({ host, port }: Peer, signal: GiveUp, what: string): Promise<Socket> {
     // The gateway has asked this already. It is asked again because for a literal address no lookup is made.
     const refusal = policy.refusal(host, port);
     if (refusal !== undefined) throw new GatewayError('domain_forbidden', refusal);

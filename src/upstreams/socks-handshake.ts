@@ -9,7 +9,7 @@ import { SocksClient } from 'socks';
 import { GatewayError } from '../sessions/errors.js';
 import type { ErrorCode } from '../sessions/errors.js';
 import { blamed } from './dial-errors.js';
-import type { DialTarget } from './upstream.js';
+import type { DialTarget, GiveUp } from './upstream.js';
 import { credentialsRefused } from './upstream-parts.js';
 import type { ProxySpec } from './upstream-url.js';
 
@@ -18,7 +18,7 @@ export interface Handshake {
   readonly spec: ProxySpec;
   readonly socket: Socket;
   readonly target: DialTarget;
-  readonly signal: AbortSignal;
+  readonly signal: GiveUp;
   readonly timeoutMs: number;
   /** The attempt, as the beginning of a sentence. */
   readonly what: string;

@@ -7,7 +7,7 @@ import { GatewayError } from '../sessions/errors.js';
 import { createDialedUpstream } from './dialed-upstream.js';
 import { shakeHands } from './socks-handshake.js';
 import { toAuthority } from './target-address.js';
-import type { DialTarget, Upstream } from './upstream.js';
+import type { DialTarget, GiveUp, Upstream } from './upstream.js';
 import { connectToProxy } from './upstream-parts.js';
 import type { UpstreamOptions } from './upstream-parts.js';
 import type { ProxySpec } from './upstream-url.js';
@@ -17,7 +17,7 @@ export function createSocksUpstream(spec: ProxySpec, options: UpstreamOptions): 
   const { connectTimeoutMs, responseTimeoutMs } = options;
   const route = (target: DialTarget) => `${toAuthority(target)} through ${spec.id}`;
 
-  async function open(target: DialTarget, signal: AbortSignal, what: string): Promise<Socket> {
+  async function open(target: DialTarget, signal: GiveUp, what: string): Promise<Socket> {
     if (spec.kind === 'socks4' && !isKnownToSocks4(target.host)) {
       throw new GatewayError('ehostunreach', `${what} failed: SOCKS4 reaches names and IPv4 addresses only`);
     }

@@ -8,6 +8,7 @@ import type { SecureContext, TLSSocket } from 'node:tls';
 
 import { GatewayError } from '../sessions/errors.js';
 import { toGatewayError } from './dial-errors.js';
+import type { GiveUp } from './upstream.js';
 
 /** An open connection, and who is to be at its other end. */
 export interface TlsStart {
@@ -16,7 +17,7 @@ export interface TlsStart {
   readonly name: string;
   readonly verify: boolean;
   /** Destroys the connection while TLS is being put on it; its reason is what that fails with. */
-  readonly signal: AbortSignal;
+  readonly signal: GiveUp;
   /** The attempt, as the beginning of a sentence. */
   readonly what: string;
   /** What to do about a certificate that doesn't verify, as the end of a sentence. */

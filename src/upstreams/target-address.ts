@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 
 import type * as Tldts from 'tldts';
 
+import { remembered } from './remembered.js';
 import type { DialTarget } from './upstream.js';
 
 // Not imported: Node would first look through the whole public suffix list, 200 KB, for names that it exports, which
@@ -45,13 +46,13 @@ export function readTarget(authority: string, defaultPort?: number): DialTarget 
  * @param host a name, an IPv4 address in any spelling, or an IPv6 address in brackets
  * @returns the host as a URL normalises it, without brackets and trailing dot; undefined where it is none
  */
-export function readHost(host: string): string | undefined {
+export const readHost = remembered((host: string): string | undefined => {
   if (MORE_THAN_A_HOST.test(host) || !URL.canParse(`http://${host}/`)) return undefined;
   const { hostname, port } = new URL(`http://${host}/`);
   const bare = hostname.replace(/^\[(?<address>.*)\]$/, '$<address>').replace(/\.$/, '');
   if (port !== '' || bare === '' || bare.endsWith('.') || bare.length > MAX_HOST_LENGTH) return undefined;
   return bare;
-}
+});
 
 /** Writes a target as an authority: IPv6 addresses in brackets, the port always there. */
 export function toAuthority(target: DialTarget): string {
@@ -69,8 +70,8 @@ export function bracketed(host: string): string {
  *
  * @param host as `readTarget` gives it
  */
-export function siteOf(host: string): string {
+export const siteOf = remembered((host: string): string => {
   // Ours: names under a shared suffix (github.io, s3.amazonaws.com) are sites of their own. Their owners differ, and so
   // do the limits they set; the public suffix list has them in its private section.
   return getDomain(host, { allowPrivateDomains: true }) ?? host;
-}
+});

@@ -8,7 +8,7 @@ import { connectTcp } from './connect.js';
 import { startTls } from './start-tls.js';
 import { blamed, toGatewayError } from './dial-errors.js';
 import type { TargetPolicy } from './target-policy.js';
-import type { Upstream } from './upstream.js';
+import type { GiveUp, Upstream } from './upstream.js';
 import type { ProxySpec, UpstreamSpec } from './upstream-url.js';
 
 /** What every upstream is created with. */
@@ -49,7 +49,7 @@ export function identityOf(spec: UpstreamSpec): UpstreamIdentity {
  *
  * @throws GatewayError that names the upstream
  */
-export async function connectToProxy(spec: ProxySpec, signal: AbortSignal): Promise<Socket> {
+export async function connectToProxy(spec: ProxySpec, signal: GiveUp): Promise<Socket> {
   const { id, kind, host, port, insecure } = spec;
   const what = `Connecting to upstream ${id}`;
   try {

@@ -8,6 +8,7 @@ const UUID = '1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b';
 
 /** What a request says that says nothing. */
 const NOTHING = {
+  dialect: 'spm',
   session: undefined,
   traits: { country: undefined, state: undefined, city: undefined, pacing: undefined, bancheck: true },
   bancheck: true,
@@ -42,10 +43,14 @@ describe('a request that says nothing asks for nothing', () => {
     ['bare', [], ''],
     ['with fields of its own', ['Accept', '*/*', 'Session', '1', 'X-Crawler-Session', '1'], 'dummy'],
     ['with headers that nobody knows', ['X-Crawlera-Wait', '5', 'x-crawlera-nonsense', '', 'X-Crawlera-Wait', ''], ''],
-    ['with headers of the other dialect that nobody knows', ['Zyte-IPType', 'residential', 'Zyte-Tags', '{}'], ''],
   ] as const) {
     test(name, () => expect(read({ headers, password })).toStrictEqual(NOTHING));
   }
+
+  test('with headers of the other dialect that nobody knows', () => {
+    const headers = ['Zyte-IPType', 'residential', 'Zyte-Tags', '{}'];
+    expect(read({ headers })).toStrictEqual({ ...NOTHING, dialect: 'zyte' });
+  });
 });
 
 describe('the session a request asks for', () => {

@@ -49,21 +49,32 @@ export function sumOf(tallies: readonly Tally[]): Tally {
 
 /** Rows in the order of their intervals, which is the order in which they were made. */
 export class Series {
-  readonly #rows = new Map<string, Row>();
+  readonly #rows = new Set<Row>();
+  /** Those of the interval that came last, by owner and host. */
+  #latest = new Map<string, Map<string, Row>>();
+  #latestStartMs = -Infinity;
 
   /** The counts of now. */
   tallyOf({ owner, host, nowMs }: { readonly owner: string; readonly host: string; readonly nowMs: number }): Tally {
     const startMs = nowMs - (nowMs % INTERVAL_MS);
-    const key = `${startMs} ${owner} ${host}`;
-    const known = this.#rows.get(key);
-    if (known !== undefined) return known.tally;
-    const row = { owner, host, startMs, tally: createTally() };
-    this.#rows.set(key, row);
-    for (const [oldest, { startMs: oldestMs }] of this.#rows) {
-      if (this.#rows.size <= MAX_ROWS && oldestMs > nowMs - MAX_AGE_MS) break;
-      this.#rows.delete(oldest);
+    if (startMs !== this.#latestStartMs) {
+      this.#latest = new Map();
+      this.#latestStartMs = startMs;
     }
-    return row.tally;
+    const known = this.#latest.get(owner)?.get(host);
+    return (known ?? this.#add({ owner, host, startMs, tally: createTally() }, nowMs)).tally;
+  }
+
+  #add(row: Row, nowMs: number): Row {
+    this.#rows.add(row);
+    const ofOwner = this.#latest.get(row.owner) ?? new Map<string, Row>();
+    this.#latest.set(row.owner, ofOwner.set(row.host, row));
+    for (const oldest of this.#rows) {
+      if (this.#rows.size <= MAX_ROWS && oldest.startMs > nowMs - MAX_AGE_MS) break;
+      this.#rows.delete(oldest);
+      if (oldest.startMs === this.#latestStartMs) this.#latest.get(oldest.owner)?.delete(oldest.host);
+    }
+    return row;
   }
 
   /** All rows, oldest first. */
