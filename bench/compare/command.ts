@@ -28,7 +28,7 @@ export async function runCommand(argv: readonly string[], { out, err }: Output):
   try {
     const settings = readSettings(argv);
     if (settings !== 'help') return await report(settings, { out, err });
-    out(helpOf(ROWS.map(({ name, title }) => `  ${name.padEnd(17)}${title}\n`).join('')));
+    out(helpOf(ROWS.map(({ name, title }) => `  ${name.padEnd(21)}${title}\n`).join('')));
     return EXIT.measured;
   } catch (error) {
     // Whatever else it is, it is a fault of a proxy or of the measurement, and no result.

@@ -1,13 +1,13 @@
 // Keeps the memory of large bodies in the process between one and the next.
 
-/** What is kept: twice as much as this. Nothing of it is taken before it is needed. */
-const LARGEST_BYTES = 16 * 1024 * 1024;
+/** Twice as much is kept. The most that glibc learns from; nothing of it is taken before it is needed. */
+const LARGEST_BYTES = 31 * 1024 * 1024;
 
 let isKept = false;
 
 /**
  * Has the C library keep what is freed. Without it glibc gives pieces of a body back to the system as they are freed and
- * takes new ones for the next body, each page of which is a fault: bodies of 1 MiB cost up to three times as much. It
+ * takes new ones for the next body, each page of which is a fault: bodies of 1 MiB cost twice as much. It
  * learns from the largest block it has seen freed (mallopt(3), M_MMAP_THRESHOLD), so it is shown one. Other libraries
  * don't mind.
  */
