@@ -58,11 +58,20 @@ export async function attempt(context: GatewayContext, attempted: Attempt): Prom
   const requestTimeMs = use.sinceSentMs;
   keepCookies(answer.rawHeaders);
   await judge(context, request, { answer, acquired });
-  const { sessionId, outgoingIp, formerIp, nextRequestInMs, requestId } = use.facts;
+  const { sessionId, outgoingIp, formerIp, nextRequestInMs, requestId, hiddenField } = use.facts;
   const { requestTimeSeconds, userAgent } = extraFacts(request, { requestTimeMs, headers });
   return {
     answer,
-    facts: { sessionId, outgoingIp, formerIp, nextRequestInMs, requestId, requestTimeSeconds, userAgent },
+    facts: {
+      sessionId,
+      outgoingIp,
+      formerIp,
+      nextRequestInMs,
+      requestId,
+      hiddenField,
+      requestTimeSeconds,
+      userAgent,
+    },
   };
 }
 

@@ -2,7 +2,7 @@
 // connection, to the proxy or to the protocol stays here.
 
 import { type FieldName, HEADER, readFieldName, ZYTE_HEADER } from '../protocol/header-names.js';
-import { connectionOptionsOf, type RawHeaders, transferCodingsOf, valuesOf } from '../protocol/raw-headers.js';
+import { connectionOptionsOf, isNamed, type RawHeaders, transferCodingsOf, valuesOf } from '../protocol/raw-headers.js';
 import { VERSION } from '../protocol/version.js';
 import { wireSeconds } from '../protocol/wire-errors.js';
 
@@ -23,6 +23,8 @@ export interface UseFacts {
   readonly userAgent?: string | undefined;
   /** Set in the dialect that has one. */
   readonly requestId?: string | undefined;
+  /** A field in which the upstream tells the outgoing IP, in lower case, where that is not to be told. */
+  readonly hiddenField?: string | undefined;
 }
 
 /** How a request reached the gateway. */
@@ -51,14 +53,20 @@ export function upgradeRequestHeaders(raw: RawHeaders, route: RequestRoute): str
 
 /** The fields of an answer as the client gets them: the target's, then ours. */
 export function responseHeaders(raw: RawHeaders, facts: UseFacts): string[] {
-  const headers = crossingHeaders(raw);
+  const headers = toldHeaders(raw, facts);
   headers.push(...useHeaders(facts));
   return headers;
 }
 
 /** The fields of an answer that switches protocols. */
 export function upgradeResponseHeaders(raw: RawHeaders, facts: UseFacts): string[] {
-  return [...crossingHeaders(raw), ...upgradesOf(raw), 'Connection', 'Upgrade', ...useHeaders(facts)];
+  return [...toldHeaders(raw, facts), ...upgradesOf(raw), 'Connection', 'Upgrade', ...useHeaders(facts)];
+}
+
+function toldHeaders(raw: RawHeaders, { hiddenField }: UseFacts): string[] {
+  const headers = crossingHeaders(raw);
+  if (hiddenField === undefined) return headers;
+  return headers.filter((_, index) => !isNamed(headers[index - (index % 2)] as string, hiddenField));
 }
 
 /** The fields of an interim answer, or of trailers: what crosses, and nothing of ours. */

@@ -147,7 +147,8 @@ export class Use {
     const exposed = exposeOutgoingIp ? outgoingIp : undefined;
     const formerIp = exposeOutgoingIp || session?.formerIp === undefined ? session?.formerIp : 'true';
     const requestId = this.#plan.echo.dialect === 'zyte' ? randomUUID() : undefined;
-    return { sessionId: session?.id, outgoingIp: exposed, formerIp, nextRequestInMs, requestId };
+    const hiddenField = exposeOutgoingIp ? undefined : this.#held?.upstream.tellsOutgoingIp;
+    return { sessionId: session?.id, outgoingIp: exposed, formerIp, nextRequestInMs, requestId, hiddenField };
   }
 
   /** Notes that an answer of the target, or the opening of the tunnel, is being told to the client. */

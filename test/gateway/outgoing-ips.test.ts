@@ -138,6 +138,21 @@ for (const [what, send] of [
   });
 }
 
+for (const [exposeOutgoingIp, told] of [
+  [true, expect.stringMatching(/^127\.0\.0\.\d+$/) as unknown],
+  [false, undefined],
+] as const) {
+  test(`a vendor's own field of the outgoing IP ${exposeOutgoingIp ? 'reaches' : 'is kept from'} clients`, async () => {
+    const credentials = /^brd-customer-c1-zone-z1-session-(?<session>[a-z0-9]+):pw$/;
+    const { vendor } = await startVendor({ credentials, tellsIn: 'x-brd-ip' });
+    const target = await startTarget();
+    const url = `http://brd-customer-c1-zone-z1:pw@127.0.0.1:${vendor.port}`;
+    const { port } = await startGateway({ upstreams: [{ vendor: 'brightdata', url }], exposeOutgoingIp });
+    const answer = await sendGet(port, target.url);
+    expect([answer.status, answer.header('x-brd-ip')]).toEqual([200, told]);
+  });
+}
+
 for (const [onChange, status] of [
   ['tell', 200],
   ['end', 400],
