@@ -3,9 +3,6 @@
 import { UpstreamListError } from './upstream-list.js';
 import type { SourceTimes, TextListener, WatchedText } from './upstream-source.js';
 
-/** How long an answer may take, its body included, in milliseconds. */
-const ANSWER_WITHIN_MS = 15_000;
-
 /** The longest list, in bytes: a hundred thousand upstreams. */
 const MAX_BYTES = 16 * 1024 ** 2;
 
@@ -15,14 +12,15 @@ export function isWebUrl(location: string): boolean {
 }
 
 /** Makes the watch of a URL. @param name the URL without credentials */
-export function watchUrl(url: string, name: string, { askEveryMs = 60_000 }: SourceTimes): WatchedText {
+export function watchUrl(url: string, name: string, times: SourceTimes): WatchedText {
+  const { askEveryMs = 60_000, answerWithinMs = 15_000 } = times;
   const closing = new AbortController();
   const state: { tag: string | undefined; text: string | undefined } = { tag: undefined, text: undefined };
   let timer: NodeJS.Timeout | undefined;
 
   async function read(): Promise<string> {
     try {
-      return await ask(url, state, closing.signal);
+      return await ask(url, state, AbortSignal.any([closing.signal, AbortSignal.timeout(answerWithinMs)]));
     } catch (error) {
       throw new UpstreamListError(`${name} could not be read: ${reasonOf(error)}`, { cause: error });
     }
@@ -58,12 +56,11 @@ interface LastAnswer {
   text: string | undefined;
 }
 
-async function ask(url: string, last: LastAnswer, closing: AbortSignal): Promise<string> {
+async function ask(url: string, last: LastAnswer, signal: AbortSignal): Promise<string> {
   const { href, authorization } = splitCredentials(url);
   const headers = new Headers({ Accept: 'text/plain, */*' });
   if (authorization !== undefined) headers.set('Authorization', authorization);
   if (last.tag !== undefined) headers.set('If-None-Match', last.tag);
-  const signal = AbortSignal.any([closing, AbortSignal.timeout(ANSWER_WITHIN_MS)]);
   const answer = await fetch(href, { headers, signal });
   if (answer.status === 304 && last.text !== undefined) return last.text;
   if (!answer.ok) throw new Error(`it was answered with status ${answer.status}`);

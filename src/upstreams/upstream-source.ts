@@ -29,6 +29,8 @@ export interface SourceTimes {
   readonly settleMs?: number | undefined;
   /** Between two requests for a URL. @default 60_000 */
   readonly askEveryMs?: number | undefined;
+  /** How long the answer of a URL may take, its body included. @default 15_000 */
+  readonly answerWithinMs?: number | undefined;
 }
 
 /** Takes the lists of a source; a fault leaves the list before it in force. */

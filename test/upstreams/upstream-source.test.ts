@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
@@ -106,7 +107,7 @@ describe('a URL that is watched', () => {
   async function listServer() {
     const state = { text: `${A}\n`, status: 200, tags: [] as (string | undefined)[], logins: [] as unknown[] };
     const server = http.createServer((req, res) => {
-      const tag = `"${Buffer.from(state.text).toString('hex')}"`;
+      const tag = `"${hash('sha256', state.text)}"`;
       state.tags.push(req.headers['if-none-match']);
       state.logins.push(req.headers.authorization);
       if (state.status === 200 && req.headers['if-none-match'] === tag) res.writeHead(304).end();
@@ -142,4 +143,37 @@ describe('a URL that is watched', () => {
     Object.assign(state, { status: 200, text: `${B}\n` });
     expect(await next()).toEqual([B]);
   });
+
+  test('may lead elsewhere; credentials stay with the server they were given for', async () => {
+    const elsewhere = await listServer();
+    const server = http.createServer((_, res) => res.writeHead(302, { Location: bare(elsewhere.url) }).end());
+    const port = await listenOnFreePort(server);
+    onTestFinished(() => closeServer(server));
+    const { first } = await watched(`http://me:secret@127.0.0.1:${port}/list`, {});
+    expect(first).toEqual([A]);
+    expect(elsewhere.state.logins).toEqual([undefined]);
+  });
+
+  test('that answers more than a list may have is refused', async () => {
+    const { state, url } = await listServer();
+    state.text = '#'.repeat(16 * 1024 ** 2 + 1);
+    await expect(createUpstreamSource(url).read()).rejects.toThrow(
+      /could not be read: it is longer than 16777216 bytes/,
+    );
+  });
+
+  test('whose answer does not come to an end is given up', async () => {
+    const server = http.createServer((_, res) => res.writeHead(200).write(`${A}\n`));
+    const port = await listenOnFreePort(server);
+    onTestFinished(() => {
+      server.closeAllConnections();
+      return closeServer(server);
+    });
+    const read = createUpstreamSource(`http://127.0.0.1:${port}/list`, { answerWithinMs: 200 }).read();
+    await expect(read).rejects.toThrow(/could not be read: .*timeout/);
+  });
 });
+
+function bare(url: string): string {
+  return url.replace(/\/\/.*@/, '//');
+}
