@@ -57,7 +57,8 @@ interface CourseParts extends Forwarding {
 class Course {
   readonly #context: GatewayContext;
   readonly #parts: CourseParts;
-  readonly #tried = new Set<string>();
+  /** Upstreams that have failed. */
+  #tried: Set<string> | undefined;
   #session: SessionRef | undefined;
   readonly #failures = new Failures();
   #attemptsLeft: number;
@@ -165,10 +166,11 @@ class Course {
   #leaveOut({ upstreamId, exit, outgoingIp, session }: Acquired, wasSeen: boolean): void {
     if (session !== undefined) this.#session = { kind: 'id', id: session.id };
     // One with many exits is worth another attempt: it goes through another exit.
-    if (exit === undefined) this.#tried.add(upstreamId);
+    const tried = (this.#tried ??= new Set());
+    if (exit === undefined) tried.add(upstreamId);
     if (!wasSeen) return;
     for (const upstream of this.#context.fleet.usable()) {
-      if (upstream.outgoingIp === outgoingIp) this.#tried.add(upstream.id);
+      if (upstream.outgoingIp === outgoingIp) tried.add(upstream.id);
     }
   }
 
@@ -178,7 +180,7 @@ class Course {
     if (this.#attemptsLeft === 0 || use.acquired === undefined || res.headersSent) return false;
     if (!mayRetry({ code, method: req.method ?? '', hasBody: hasBody(req), wasSent: use.wasSent })) return false;
     if (use.acquired.session !== undefined) return true;
-    const left = this.#context.fleet.usable().filter(({ id }) => !this.#tried.has(id));
+    const left = this.#context.fleet.usable().filter(({ id }) => this.#tried?.has(id) !== true);
     return left.some((upstream) => isInPlace(upstream, directives.traits));
   }
 

@@ -55,7 +55,7 @@ export class ProxyServer extends Server {
 
   override async onRequest(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const end = this.#running.start(req.socket);
-    res.once('close', () => {
+    res.on('close', () => {
       end();
       // node closes idle connections once, when told to stop; this one is idle only now.
       if (this.#draining) setImmediate(() => this.#closeIdle());
