@@ -19,7 +19,6 @@ import { createFleet, type Fleet } from './fleet.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { LastRefusals } from './last-refusals.js';
 import { resolveOptions, type ResolvedOptions } from './options.js';
-import { keepFreedMemory } from '../upstreams/freed-memory.js';
 import { once } from './once.js';
 import { OwnPlaces } from './own-places.js';
 import { ParallelLimit } from './parallel-limit.js';
@@ -104,7 +103,6 @@ export class Gateway {
   /** Starts to listen. @throws the error of the system, such as EADDRINUSE; ConfigurationError for a bad list of upstreams */
   async listen(): Promise<void> {
     if (this.#closed !== undefined) throw new Error('This gateway was closed; make a new one');
-    keepFreedMemory();
     await this.#upstreamList?.start();
     await this.#server.listen();
     const { address, port } = this.#server.address;

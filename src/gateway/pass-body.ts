@@ -8,9 +8,6 @@ import { toGatewayError } from '../upstreams/dial-errors.js';
 import type { GivingUp } from '../upstreams/giving-up.js';
 import { crossingHeaders } from './relay-headers.js';
 
-/** Bytes that wait for the client before no more are read: above one large piece, most of which is sent at once. */
-const MAX_QUEUED_BYTES = 384 * 1024;
-
 /** A body on its way to the client, whose head was written. */
 export interface BodyPass {
   readonly answer: IncomingMessage;
@@ -66,8 +63,8 @@ class Passing {
     if (this.#bytes > maxBytes) return leaving.abort(tooLarge(maxBytes));
     // The last piece goes out in one write with the end, which is a write of its own otherwise.
     if (answer.complete && answer.readableLength === 0) return this.#finish(chunk);
-    // Node's own mark is below the size of one piece: the answer would be stopped and started again for each of them.
-    if (res.write(chunk) || res.writableLength < MAX_QUEUED_BYTES) return;
+    // Pieces that wait are costly: they outlive a collection, and soon all that there is has to be gone over for them.
+    if (res.write(chunk)) return;
     answer.pause();
     res.once('drain', () => answer.resume());
   };

@@ -5,15 +5,15 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** One read; past this, larger ones save next to nothing. */
-const READ_BYTES = 256 * 1024;
-/** A piece above this is one of many: node's own measure of one read. */
-const LARGE_BYTES = 64 * 1024;
+/** Node's own measure of one read. Bodies are read no larger: what waits of them outlives a collection, and costs the next. */
+const SHARED_BYTES = 64 * 1024;
+/** Past this, larger reads save next to nothing. */
+const LARGE_BYTES = 256 * 1024;
 /** Bound of the large buffers; while all are in use, other connections go on with copies of smaller pieces. */
 const MAX_LARGE = 64;
 
 /** Of all connections: what is read into it is copied at once, before another connection is read. */
-const shared = Buffer.allocUnsafeSlow(READ_BYTES);
+const shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
 /** Large buffers, each of which one connection may have to itself; those nobody has, and how many there are. */
 const spare: Buffer[] = [];
 let largeCount = 0;
@@ -71,10 +71,10 @@ export class BulkReader {
     const to = this.#to;
     if (to === undefined) return this.#push(piece);
     if (this.#buffer === shared) {
-      if (bytes >= LARGE_BYTES) this.#buffer = spare.pop() ?? newLarge() ?? shared;
+      if (bytes === SHARED_BYTES) this.#buffer = spare.pop() ?? newLarge() ?? shared;
       return this.#pass(to, Buffer.from(piece));
     }
-    if (bytes >= Math.max(LARGE_BYTES, to.writableHighWaterMark)) return this.#pass(to, piece);
+    if (bytes >= Math.max(SHARED_BYTES, to.writableHighWaterMark)) return this.#pass(to, piece);
     // Its bytes come in small pieces now; others may have use for the buffer.
     this.#giveBack();
     return this.#pass(to, Buffer.from(piece));
@@ -106,5 +106,5 @@ export class BulkReader {
 function newLarge(): Buffer | undefined {
   if (largeCount >= MAX_LARGE) return undefined;
   largeCount += 1;
-  return Buffer.allocUnsafeSlow(READ_BYTES);
+  return Buffer.allocUnsafeSlow(LARGE_BYTES);
 }

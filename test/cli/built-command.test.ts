@@ -32,7 +32,10 @@ for (const [name, args, file] of [
   test(`${name}: built and source say the same`, async () => {
     const home = await createHome();
     await writeFile(path.join(home, 'faulty.yaml'), file);
-    const [built, source] = await Promise.all([runCli(args, { home, built: true }), runCli(args, { home })]);
+    const [built, source] = await Promise.all([
+      runCli(args, { home, built: true }),
+      runCli(args, { home, built: false }),
+    ]);
     expect(built).toEqual(source);
     expect(built.stdout + built.stderr).not.toBe('');
   });

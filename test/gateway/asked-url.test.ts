@@ -11,7 +11,7 @@ for (const [url, insecure, verify] of [
   ['https://[::1]:8443/ip', ['[0:0::1]'], false],
   ['https://127.1/ip', ['127.0.0.1'], false],
 ] as const) {
-  test(`the certificate of ${url} is ${verify ? '' : 'not '}verified where [${insecure}] are insecure`, () => {
+  test(`the certificate of ${url} is ${verify ? '' : 'not '}verified where [${insecure.join()}] are insecure`, () => {
     const options = resolveOptions({ upstreams: ['direct://'], targets: { insecure } });
     expect(askedUrl(url, options)).toEqual({ url, verify });
   });
