@@ -85,7 +85,10 @@ export function createDispatch(context: GatewayContext, serveApi: ApiListener): 
     }
   }
 
-  /** A request on the listener itself: into the API, or to where its request line says. */
+  /**
+   * A request on the listener itself: into the API, or to where its request line says. Asynchronous even where it refuses at
+   * once: in the middle of the parser's work a request is not complete yet, and its connection would be closed for that.
+   */
   async function outside(req: IncomingMessage, toApi: () => void, serve: (arrival: Arrival) => Promise<void>) {
     const asked = readRequestTarget(req.url ?? '', context.isOwnAuthority);
     if (asked.kind === 'api') {
