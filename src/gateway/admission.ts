@@ -7,6 +7,7 @@ import { type Directives, readDirectives, sentSessionId } from '../protocol/dire
 import { HEADER, ZYTE_HEADER } from '../protocol/header-names.js';
 import { type RawHeaders, valuesOf } from '../protocol/raw-headers.js';
 import { GatewayError } from '../sessions/errors.js';
+import { remembered } from '../upstreams/remembered.js';
 import type { Echo } from './answer.js';
 import type { GatewayContext } from './context.js';
 
@@ -30,25 +31,19 @@ export interface AskedIn {
   readonly password: string;
 }
 
-/** Bound of the fields that are remembered, by one gateway. */
-const MAX_LET_IN = 1000;
-
 /**
- * Clients send the same field again and again, and checking it costs more than finding the session. Only right ones are
- * kept. How long it takes to find none tells nothing of them: texts are first compared by a hash that nobody knows.
+ * The check of each gateway. Clients send the same field again and again, and checking it costs more than finding the
+ * session. Only right ones are remembered, for wrong ones throw. How long it takes to find none tells nothing of them: texts
+ * are first compared by a hash that nobody knows.
  */
-const letInBy = new WeakMap<GatewayContext, Map<string, Credentials>>();
+const checks = new WeakMap<GatewayContext, (field: string) => Credentials>();
 
 /** Checks the API key. @throws GatewayError `bad_proxy_auth` */
 export function authenticate(context: GatewayContext, { headers }: IncomingMessage): Credentials {
-  const field = headers['proxy-authorization'] ?? '';
-  const letIn = letInBy.get(context) ?? new Map<string, Credentials>();
-  const before = letIn.get(field);
-  if (before !== undefined) return before;
-  const credentials = check(context, field);
-  if (letIn.size >= MAX_LET_IN) letIn.clear();
-  letInBy.set(context, letIn.set(field, credentials));
-  return credentials;
+  const known = checks.get(context);
+  const checked = known ?? remembered((field) => check(context, field));
+  if (known === undefined) checks.set(context, checked);
+  return checked(headers['proxy-authorization'] ?? '');
 }
 
 function check(context: GatewayContext, field: string): Credentials {

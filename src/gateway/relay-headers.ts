@@ -2,9 +2,10 @@
 // connection, to the proxy or to the protocol stays here.
 
 import { type FieldName, HEADER, readFieldName, ZYTE_HEADER } from '../protocol/header-names.js';
-import { connectionOptionsOf, isNamed, type RawHeaders, transferCodingsOf, valuesOf } from '../protocol/raw-headers.js';
+import { connectionOptionsOf, type RawHeaders, transferCodingsOf, valuesOf } from '../protocol/raw-headers.js';
 import { VERSION } from '../protocol/version.js';
 import { wireSeconds } from '../protocol/wire-errors.js';
+import { without } from '../upstreams/request-framing.js';
 
 /** Fields that a `Connection` field may not take away: without them a message has another meaning. */
 const NEVER_OPTIONS = new Set(['host', 'content-length']);
@@ -65,8 +66,7 @@ export function upgradeResponseHeaders(raw: RawHeaders, facts: UseFacts): string
 
 function toldHeaders(raw: RawHeaders, { hiddenField }: UseFacts): string[] {
   const headers = crossingHeaders(raw);
-  if (hiddenField === undefined) return headers;
-  return headers.filter((_, index) => !isNamed(headers[index - (index % 2)] as string, hiddenField));
+  return hiddenField === undefined ? headers : without(headers, hiddenField);
 }
 
 /** The fields of an interim answer, or of trailers: what crosses, and nothing of ours. */

@@ -8,7 +8,7 @@ import { isInDomains } from '../sessions/domains.js';
 import type { SessionRef } from '../sessions/session.js';
 import { type Asked, type Credentials, readAsked } from './admission.js';
 import type { AskedRequest } from './asked-request.js';
-import type { GatewayContext } from './context.js';
+import { type GatewayContext, whileOpen } from './context.js';
 import type { OpenTunnel } from './intercept.js';
 import { type Destination, overTls } from './request-target.js';
 
@@ -34,15 +34,13 @@ export async function serveArrival(
 ): Promise<void> {
   const { req, owner, password, tunnel } = arrival;
   const leave = context.parallel.enter(owner);
-  let served: Promise<unknown> | undefined;
   try {
     const asked = readAsked(context, { headers: req.rawHeaders, defaults: tunnel?.defaults ?? [], password });
     const serveIn = (session: SessionRef | undefined) => serve(requestOf(context, arrival, { asked, session }), leave);
-    served = isOfTunnel(arrival, asked) && tunnel !== undefined ? tunnel.session.serve(serveIn) : serveIn(undefined);
-    context.open.add(served);
-    await served;
+    const served =
+      isOfTunnel(arrival, asked) && tunnel !== undefined ? tunnel.session.serve(serveIn) : serveIn(undefined);
+    await whileOpen<unknown>(context, served);
   } finally {
-    if (served !== undefined) context.open.delete(served);
     leave();
   }
 }
