@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GatewayError } from '../sessions/errors.js';
 import { BulkReader } from '../upstreams/bulk-reader.js';
+import { passStraight } from '../upstreams/straight-body.js';
 import { toGatewayError } from '../upstreams/dial-errors.js';
 import type { GivingUp } from '../upstreams/giving-up.js';
 import { crossingHeaders } from './relay-headers.js';
@@ -64,10 +65,19 @@ class Passing {
     // The last piece goes out in one write with the end, which is a write of its own otherwise.
     if (answer.complete && answer.readableLength === 0) return this.#finish(chunk);
     // Pieces that wait are costly: they outlive a collection, and soon all that there is has to be gone over for them.
-    if (res.write(chunk)) return;
+    if (res.write(chunk)) return this.#goStraight();
     answer.pause();
-    res.once('drain', () => answer.resume());
+    res.once('drain', () => {
+      this.#goStraight();
+      answer.resume();
+    });
   };
+
+  /** Chunks are the business of each hop; and an answer that waits behind others has no connection yet. */
+  #goStraight(): void {
+    const { answer, res } = this.#pass;
+    if (res.socket !== null && !res.chunkedEncoding) passStraight(answer, res.socket, this.#bytes);
+  }
 
   readonly #onEnd = (): void => {
     if (!this.#isOver && !this.#pass.res.writableEnded) this.#finish();

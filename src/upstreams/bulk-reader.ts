@@ -1,12 +1,14 @@
 // Reads a connection into buffers that are used again. It is a stream like any other until somebody takes its bytes as they
-// come: those of a tunnel go straight from the buffer to the other connection, those of a body into node's parser, which
-// copies them. What they mean is not known here.
+// come: those of a tunnel, and those in the middle of a long body, go straight from the buffer to the other connection;
+// those of other bodies into node's parser, which copies them. What they mean is not known here.
 
 import type { OnReadOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /** Node's own measure of one read. Bodies are read no larger: what waits of them outlives a collection, and costs the next. */
 const SHARED_BYTES = 64 * 1024;
+/** The last piece of a body that passes by the parser is no larger, for the parser copies it. */
+const LAST_BYTES = 16 * 1024;
 /** Past this, larger reads save next to nothing. */
 const LARGE_BYTES = 256 * 1024;
 /** Bound of the large buffers; while all are in use, other connections go on with copies of smaller pieces. */
@@ -26,14 +28,29 @@ interface ParsedBody {
   readonly complete: boolean;
 }
 
+/** Bytes on their way to another connection. */
+interface Passage {
+  readonly to: Duplex;
+  /** Infinity: all that come. */
+  bytesLeft: number;
+  readonly onLast: OnLast | undefined;
+}
+
+/** Called when the last bytes are here; `readLast` hands them to whoever listens to the connection. */
+export type OnLast = (readLast: () => void) => void;
+
 /** Reads one connection. */
 export class BulkReader {
   /** For `net.connect`. */
-  readonly onread: OnReadOpts = { buffer: () => this.#buffer, callback: (bytes) => this.#take(bytes) };
+  readonly onread: OnReadOpts = { buffer: () => this.#roomForNext(), callback: (bytes) => this.#take(bytes) };
+  /** Told of each piece that comes, whatever becomes of it, and when reading goes on. */
+  onPiece: (() => void) | undefined;
   #socket: Socket | undefined;
-  #to: Duplex | undefined;
+  #passage: Passage | undefined;
   #body: ParsedBody | undefined;
   #buffer: Buffer = shared;
+  /** Whether nothing is read until what was passed on last is out. */
+  #waits = false;
 
   /** The reader of a connection that was made with one. */
   static of(socket: Duplex): BulkReader | undefined {
@@ -44,6 +61,7 @@ export class BulkReader {
   serve(socket: Socket): void {
     this.#socket = socket;
     readers.set(socket, this);
+    socket.on('close', () => this.#giveBack());
   }
 
   /** Passes on what was read before, all that comes from now on, and the end. Nobody else may read from now on. */
@@ -51,10 +69,14 @@ export class BulkReader {
     const socket = this.#socket;
     if (socket === undefined) throw new Error('This reader has no connection yet');
     socket.on('end', () => to.end());
-    socket.on('close', () => this.#giveBack());
     for (let early: unknown = socket.read(); early !== null; early = socket.read()) to.write(early);
-    this.#to = to;
+    this.#passage = { to, bytesLeft: Infinity, onLast: undefined };
     socket.resume();
+  }
+
+  /** Passes on the bytes that come, but for the last piece of so many: from there on they are for those who listen. */
+  passMost(to: Duplex, bytes: number, onLast: OnLast): void {
+    this.#passage = { to, bytesLeft: bytes, onLast };
   }
 
   /**
@@ -65,40 +87,75 @@ export class BulkReader {
     this.#body = body;
   }
 
+  /** Where the next piece goes; of a body so much that a little is left for the last one. */
+  #roomForNext(): Buffer {
+    const middleBytes = (this.#passage?.bytesLeft ?? Infinity) - LAST_BYTES;
+    return middleBytes > 0 && middleBytes < this.#buffer.length ? this.#buffer.subarray(0, middleBytes) : this.#buffer;
+  }
+
   /** @returns whether to read on */
   #take(bytes: number): boolean {
+    this.onPiece?.();
     const piece = this.#buffer.subarray(0, bytes);
-    const to = this.#to;
-    if (to === undefined) return this.#push(piece);
-    if (this.#buffer === shared) {
-      if (bytes === SHARED_BYTES) this.#buffer = spare.pop() ?? newLarge() ?? shared;
-      return this.#pass(to, Buffer.from(piece));
-    }
-    if (bytes >= Math.max(SHARED_BYTES, to.writableHighWaterMark)) return this.#pass(to, piece);
-    // Its bytes come in small pieces now; others may have use for the buffer.
-    this.#giveBack();
-    return this.#pass(to, Buffer.from(piece));
+    const passage = this.#passage;
+    if (passage === undefined) return this.#push(piece, this.#body?.complete === false);
+    if (bytes >= passage.bytesLeft) return this.#end(passage, piece);
+    passage.bytesLeft -= bytes;
+    const { to } = passage;
+    const isOwn = this.#buffer !== shared;
+    // Those of a tunnel that come in small pieces share, for others may have use for the buffer.
+    if (passage.bytesLeft === Infinity && bytes < SHARED_BYTES) this.#giveBack();
+    else if (!isOwn) this.#buffer = spare.pop() ?? newLarge() ?? shared;
+    if (this.#buffer === shared) return this.#pass(to, Buffer.from(piece));
+    return this.#lend(to, isOwn ? piece : this.#buffer.subarray(0, piece.copy(this.#buffer)));
   }
 
-  #push(piece: Buffer): boolean {
-    const socket = this.#socket;
-    const isParsed = this.#body?.complete === false && socket?.readableFlowing === true && socket.readableLength === 0;
-    return socket?.push(isParsed ? piece : Buffer.from(piece)) === true;
-  }
-
-  /** A piece above the mark of the other side is either sent at once or waited for, so that its buffer is free again. */
   #pass(to: Duplex, piece: Buffer): boolean {
     if (to.write(piece) || to.writableLength === 0) return true;
     this.#socket?.pause();
-    to.once('drain', () => this.#socket?.resume());
+    to.once('drain', this.#readOn);
     return false;
+  }
+
+  /** A piece of a buffer of its own is either sent at once or waited for, so that the buffer is free again. */
+  #lend(to: Duplex, piece: Buffer): boolean {
+    to.write(piece, this.#onWritten);
+    this.#waits = to.writableLength > 0;
+    if (this.#waits) this.#socket?.pause();
+    return !this.#waits;
+  }
+
+  readonly #onWritten = (): void => {
+    if (this.#waits) this.#readOn();
+  };
+
+  readonly #readOn = (): void => {
+    this.#waits = false;
+    this.onPiece?.();
+    this.#socket?.resume();
+  };
+
+  /** What comes behind the last bytes nobody has asked for, and is not to be taken for the next answer. */
+  #end({ bytesLeft, onLast }: Passage, piece: Buffer): boolean {
+    this.#passage = undefined;
+    onLast?.(() => this.#push(piece.subarray(0, bytesLeft), true));
+    this.#giveBack();
+    if (piece.length > bytesLeft) this.#socket?.destroy();
+    return this.#socket?.destroyed === false;
+  }
+
+  /** @param isOfBody whether the parser, if it takes the piece at once, keeps nothing of it */
+  #push(piece: Buffer, isOfBody: boolean): boolean {
+    const socket = this.#socket;
+    const isTaken = isOfBody && socket?.readableFlowing === true && socket.readableLength === 0;
+    return socket?.push(isTaken ? piece : Buffer.from(piece)) === true;
   }
 
   #giveBack(): void {
     if (this.#buffer === shared) return;
-    // At the end, what is in it may still be on its way: then it is left to the garbage collector.
-    if (this.#to?.writableLength === 0) spare.push(this.#buffer);
-    else largeCount -= 1;
+    // What is in it when the connection closes may still be on its way: then it is left to the garbage collector.
+    if (this.#waits) largeCount -= 1;
+    else spare.push(this.#buffer);
     this.#buffer = shared;
   }
 }

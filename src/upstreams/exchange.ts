@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 
 import { GatewayError } from '../sessions/errors.js';
 import { faultOf, settleFraming } from './answer-head.js';
+import { BulkReader } from './bulk-reader.js';
 import { abortError, isConnectionLoss, toGatewayError } from './dial-errors.js';
 import type { DialingAgent, DialingRequestOptions, Peer } from './dialing-agent.js';
 import { sendBody } from './send-body.js';
@@ -126,8 +127,8 @@ class Exchange {
     if (fault !== undefined) {
       return this.#giveUp(new GatewayError('send_failed', `${this.#options.way.what} failed: ${fault}`));
     }
-    // From here on the clock is that of the body. The parser's own listener keeps the socket flowing.
-    this.#socket?.on('data', this.#onProgress);
+    // From here on the clock is that of the body.
+    this.#watchPieces(this.#onProgress);
     this.#onProgress();
     this.#outcomes.answered(answer);
   }
@@ -148,10 +149,22 @@ class Exchange {
   #expire(): void {
     const answer = this.#answer;
     // What is here and unread holds up the rest; a client that reads slowly is no fault of the target.
-    if (answer !== undefined && answer.readableLength > 0) return this.#onProgress();
+    const isHeldUp = answer !== undefined && (answer.readableLength > 0 || this.#socket?.isPaused() === true);
+    if (isHeldUp) return this.#onProgress();
     const { what } = this.#options.way;
     const missing = answer === undefined ? 'no answer' : 'nothing more of the answer';
     this.#giveUp(new GatewayError('timeout', `${what} failed: ${missing} within ${this.#responseTimeoutMs} ms`));
+  }
+
+  /** Has the clock told of each piece, until it is to be told no more. */
+  #watchPieces(onPiece: (() => void) | undefined): void {
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    const reader = BulkReader.of(socket);
+    if (reader !== undefined) reader.onPiece = onPiece;
+    // A connection with TLS on it. The parser's own listener keeps it flowing.
+    else if (onPiece !== undefined) socket.on('data', onPiece);
+    else socket.off('data', this.#onProgress);
   }
 
   #fail(error: Error): void {
@@ -170,7 +183,7 @@ class Exchange {
 
   #end(): void {
     clearTimeout(this.#timer);
-    this.#socket?.off('data', this.#onProgress);
+    this.#watchPieces(undefined);
     this.#options.way.request.signal.removeEventListener('abort', this.#onAbort);
   }
 }
