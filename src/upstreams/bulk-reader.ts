@@ -10,9 +10,9 @@ const SHARED_BYTES = 64 * 1024;
 /** The last piece of a body that passes by the parser is no larger, for the parser copies it. */
 const LAST_BYTES = 16 * 1024;
 /** Past this, larger reads save next to nothing. */
-const LARGE_BYTES = 256 * 1024;
+const LARGE_BYTES = 512 * 1024;
 /** Bound of the large buffers; while all are in use, other connections go on with copies of smaller pieces. */
-const MAX_LARGE = 64;
+const MAX_LARGE = 32;
 
 /** Of all connections: what is read into it is copied at once, before another connection is read. */
 const shared = Buffer.allocUnsafeSlow(SHARED_BYTES);

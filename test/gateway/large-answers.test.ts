@@ -3,8 +3,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
 import { expect, onTestFinished, test } from 'vitest';
 import { API_KEY, startGateway, startTarget } from '../support/gateway.js';
+import { TRUSTING } from '../support/intercepted.js';
 import { createHttpProxy } from '../support/proxy-http.js';
 
 const MIB = 1024 * 1024;
@@ -18,12 +20,23 @@ async function digestOf(answer: IncomingMessage): Promise<string> {
   return hash.digest('hex');
 }
 
+/** How clients speak to the gateway. */
+const SPOKEN = {
+  'to clients': { secure: false, get: http.get, Agent: http.Agent },
+  'to clients over TLS': { secure: true, get: https.get, Agent: https.Agent },
+} as const;
+
 for (const [framing, fields] of [
   ['of stated length', (body: Buffer) => ({ 'Content-Length': String(body.length) })],
   ['in chunks', () => ({ 'Transfer-Encoding': 'chunked' })],
 ] as const) {
-  for (const way of ['from this machine', 'through a proxy'] as const) {
-    test(`bodies ${framing} ${way} come byte for byte, whoever reads slowly`, async () => {
+  for (const [way, whom] of [
+    ['from this machine', 'to clients'],
+    ['from this machine', 'to clients over TLS'],
+    ['through a proxy', 'to clients'],
+  ] as const) {
+    test(`bodies ${framing} ${way} ${whom} come byte for byte, whoever reads slowly`, async () => {
+      const { secure, get, Agent } = SPOKEN[whom];
       const target = await startTarget((req, res) => {
         const body = BODIES[Number(req.url?.slice(1))] ?? Buffer.alloc(0);
         res.writeHead(200, fields(body)).end(body);
@@ -31,12 +44,13 @@ for (const [framing, fields] of [
       const proxy = await createHttpProxy();
       onTestFinished(() => proxy.close());
       const upstreams = [way === 'from this machine' ? 'local://127.0.0.2' : `http://127.0.0.1:${proxy.port}`];
-      const { port } = await startGateway({ upstreams });
-      const agent = new http.Agent({ keepAlive: true, maxSockets: BODIES.length });
+      const { gateway } = await startGateway({ upstreams, ...(secure && { ...TRUSTING, tlsPort: 0 }) });
+      const { port } = new URL((secure ? gateway.tlsUrl : gateway.url) ?? '');
+      const agent = new Agent({ keepAlive: true, maxSockets: BODIES.length, rejectUnauthorized: false });
       onTestFinished(() => agent.destroy());
       const ask = async (index: number): Promise<IncomingMessage> => {
         const headers = { 'Proxy-Authorization': `Basic ${btoa(`${API_KEY}:`)}` };
-        const asked = http.get({ agent, port, path: `${target.url}/${index}`, headers });
+        const asked = get({ agent, port, path: `${target.url}/${index}`, headers });
         return ((await once(asked, 'response')) as [IncomingMessage])[0];
       };
       // Again over the same connections, of which one or another has a large body behind it.
