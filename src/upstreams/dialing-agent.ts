@@ -33,9 +33,7 @@ const node = Agent.prototype as unknown as RequestTaker;
 
 /** How long a connection waits for its next request; less where its server announces less (`Keep-Alive: timeout=5`). */
 const IDLE_MS = 30_000;
-/** Bound of the connections kept per peer. */
-const MAX_IDLE_PER_PEER = 128;
-/** Bound of the connections kept in all, by one agent. */
+/** Bound of the connections kept by one agent, all of which may lead to one peer: to a proxy, all of them do. */
 const MAX_IDLE = 512;
 
 /** Where an agent has its connections, by name; told to be read-only. */
@@ -53,7 +51,7 @@ export class DialingAgent extends Agent implements RequestTaker {
   readonly #maxIdle: number;
 
   constructor(dial: Dial, options: { readonly keep: boolean; readonly maxIdle?: number }) {
-    super({ keepAlive: options.keep, scheduling: 'lifo', maxFreeSockets: MAX_IDLE_PER_PEER, timeout: IDLE_MS });
+    super({ keepAlive: options.keep, scheduling: 'lifo', maxFreeSockets: MAX_IDLE, timeout: IDLE_MS });
     this.#dial = dial;
     this.#maxIdle = options.maxIdle ?? MAX_IDLE;
   }

@@ -42,3 +42,10 @@ test('counts a connection once, however often it was used, and not after it is g
   await get(agent, second.port);
   expect(idle(agent)).toBe(1);
 });
+
+test('keeps all connections to one peer that were open at a time, for a proxy is the one peer of its requests', async () => {
+  const { port } = closeLater(await createHttpTarget());
+  const agent = createAgent(512);
+  await Promise.all(Array.from({ length: 300 }, () => get(agent, port)));
+  expect(idle(agent)).toBe(300);
+});
