@@ -12,7 +12,7 @@ import { createRawTarget } from '../support/target-raw.js';
 const MIB = 1024 * 1024;
 
 /** How much of a tunnel may be in memory, beside what the system holds: one large buffer. */
-const MAX_HELD_BYTES = 256 * 1024;
+const MAX_HELD_BYTES = 512 * 1024;
 
 /** Two joined connections: what the user sends comes out at the target, and back. */
 interface Joined {
