@@ -5,7 +5,7 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** Node's own measure of one read. Bodies are read no larger: what waits of them outlives a collection, and costs the next. */
+/** Node's own measure of one read. What the parser gets is read no larger: its copies that wait outlive a collection, and cost the next. */
 const SHARED_BYTES = 64 * 1024;
 /** The last piece of a body that passes by the parser is no larger, for the parser copies it. */
 const LAST_BYTES = 16 * 1024;

@@ -13,6 +13,8 @@ import { closeServer, listenOnFreePort } from '../support/target-port.js';
 import { closeLater, failureOf, openUpstream, send } from './open-upstream.js';
 
 const BODY = randomBytes(3 * 1024 * 1024);
+/** The same as one chunk, and the last one. */
+const IN_CHUNKS = Buffer.concat([Buffer.from(`${BODY.length.toString(16)}\r\n`), BODY, Buffer.from('\r\n0\r\n\r\n')]);
 
 /** A target that answers each request with this head and body; `behind` comes after it. */
 async function targetOf(head: string, body: Buffer, behind?: (connection: RawConnection) => unknown) {
@@ -146,21 +148,13 @@ describe('a long body', () => {
   });
 });
 
-for (const [name, head, body] of [
-  [
-    'in chunks',
-    'Transfer-Encoding: chunked',
-    Buffer.concat([Buffer.from('300000\r\n'), BODY, Buffer.from('\r\n0\r\n\r\n')]),
-  ],
-  [
-    'in chunks, with a length besides',
-    `${stated(5)}\r\nTransfer-Encoding: chunked`,
-    Buffer.concat([Buffer.from('300000\r\n'), BODY, Buffer.from('\r\n0\r\n\r\n')]),
-  ],
+for (const [name, head] of [
+  ['in chunks', 'Transfer-Encoding: chunked'],
+  ['in chunks, with a length besides', `${stated(5)}\r\nTransfer-Encoding: chunked`],
 ] as const) {
   test(`a body ${name} comes whole from the parser`, async () => {
-    const { bytes, body: got } = await passed(await send(openUpstream('direct://'), await targetOf(head, body)));
-    expect(got.equals(BODY)).toBe(true);
+    const { bytes, body } = await passed(await send(openUpstream('direct://'), await targetOf(head, IN_CHUNKS)));
+    expect(body.equals(BODY)).toBe(true);
     expect(bytes).toBe(BODY.length);
   });
 }
